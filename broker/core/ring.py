@@ -1,0 +1,139 @@
+"""The ring: the last messages of one channel, bounded by count and age."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from broker.core.cursor import START, Cursor
+from broker.core.message import Message
+
+
+class Retention(NamedTuple):
+    """
+    How much of a channel is kept.
+
+    Attributes:
+        messages: Messages kept at most; 0 keeps none.
+        age_s: Seconds a message is kept at most.
+    """
+
+    messages: int = 1000
+    age_s: int = 3600
+
+
+class History(NamedTuple):
+    """
+    What is kept of one channel after a cursor.
+
+    Attributes:
+        channel: Name of the channel.
+        messages: Kept messages after the cursor, oldest first.
+        gap: Whether messages after the cursor, before the first of these, are no longer kept.
+        head: Cursor of the last message the channel ever had, or where its records begin.
+        complete: Whether `messages` reaches the head; False when a limit cut it short.
+    """
+
+    channel: str
+    messages: Sequence[Message]
+    gap: bool
+    head: Cursor
+    complete: bool = True
+
+
+class Ring:
+    """
+    The last messages of one channel.
+
+    Holds every message in `(floor, head]`; what lay at or before `floor` is unknown or dropped.
+    Appending is amortised constant time, finding a cursor a binary search.
+
+    Args:
+        retention: How many messages are kept, and for how long.
+        floor: Cursor after which the ring is complete.
+    """
+
+    __slots__ = ("_cursors", "_messages", "_start", "body_bytes", "floor", "head", "retention")
+
+    def __init__(self, retention: Retention, floor: Cursor = START) -> None:
+        self.retention = retention
+        self.floor = floor
+        self.head = floor
+        self.body_bytes = 0
+        self._messages: list[Message] = []
+        self._cursors: list[Cursor] = []
+        self._start = 0  # the lists are cut in bulk, so eviction is amortised constant
+
+    def __len__(self) -> int:
+        return len(self._messages) - self._start
+
+    def append(self, message: Message) -> bool:
+        """
+        Add the newest message; evict the oldest beyond the count.
+
+        Returns:
+            False when the ring is already past this message, which is then left out.
+        """
+        if message.cursor <= self.head:
+            return False
+        self._messages.append(message)
+        self._cursors.append(message.cursor)
+        self.head = message.cursor
+        self.body_bytes += len(message.body)
+        if len(self) > self.retention.messages:
+            self._evict(len(self) - self.retention.messages)
+        return True
+
+    def prepend(self, messages: Sequence[Message], floor: Cursor) -> None:
+        """
+        Add older messages, so that the ring is complete after `floor`.
+
+        Args:
+            messages: Every message in `(floor, self.floor]`, oldest first.
+            floor: The new floor; not after the present one.
+        """
+        self._messages[: self._start] = messages
+        self._cursors[: self._start] = [message.cursor for message in messages]
+        self._start = 0
+        self.floor = floor
+        self.body_bytes += sum(len(message.body) for message in messages)
+        if len(self) > self.retention.messages:
+            self._evict(len(self) - self.retention.messages)
+
+    def expire(self, now: int) -> None:
+        """Evict messages older than the retention at `now`, in seconds since the epoch."""
+        oldest = Cursor(now - self.retention.age_s, 0)
+        if self._start < len(self._cursors) and self._cursors[self._start] < oldest:
+            self._evict(bisect_right(self._cursors, oldest, self._start) - self._start)
+
+    def clear(self) -> None:
+        """Drop every message; the head stays."""
+        self._evict(len(self))
+
+    def covers(self, after: Cursor) -> bool:
+        """Tell whether the ring holds every message after the cursor."""
+        return after >= self.floor
+
+    def since(self, after: Cursor, limit: int | None = None) -> Sequence[Message]:
+        """Return the kept messages after the cursor, oldest first, at most `limit`."""
+        first = bisect_right(self._cursors, after, self._start)
+        return self._messages[first : None if limit is None else first + limit]
+
+    def history(self, channel: str, after: Cursor, limit: int | None = None) -> History:
+        """Return what is kept after the cursor, and whether something before it is not."""
+        messages = self.since(after, limit)
+        complete = not messages or messages[-1].cursor == self.head
+        return History(channel, messages, not self.covers(after), self.head, complete)
+
+    def _evict(self, count: int) -> None:
+        if count <= 0:
+            return
+        end = self._start + count
+        self.floor = max(self.floor, self._cursors[end - 1])
+        for message in self._messages[self._start : end]:
+            self.body_bytes -= len(message.body)
+        if end * 2 > len(self._messages):
+            del self._messages[:end], self._cursors[:end]
+            end = 0
+        self._start = end

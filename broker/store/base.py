@@ -1,0 +1,242 @@
+"""
+The store contract: where rings live, and what every store promises.
+
+A store holds, per tenant, one clock and any number of channels, each with a ring. Its promises,
+which `tests/conformance/test_store.py` checks on every implementation:
+
+1. **One order.** Every message of a tenant gets a cursor greater than all cursors ever given out
+   for that tenant, whatever the clock does: `time` is the greatest of the store's clock, the last
+   time and the `floor` of the call; `tag` counts from 1 in every new second (P1, P5).
+2. **All or nothing.** The messages of one `Publication` are stored together or not at all, in one
+   step with their announcement. The publications of one call do not depend on each other (P6).
+3. **Contiguous.** The ids of a channel count from 1 without a hole; every message names its
+   predecessor's cursor as `prev`. Where the predecessor is not known, because the store was
+   flushed or the channel long forgotten, `prev` is the cursor before which nothing is known.
+4. **Bounded.** A ring keeps at most its retention's messages, none older than its age. What was
+   evicted shows as `History.gap`, exactly (P3).
+5. **Ordered announcements.** A listener gets every announcement of the channels it listens to, in
+   stamping order, on one connection; `ticked` says that everything up to a cursor was handed over.
+   Should the connection break, the listener says `interrupted`, then listens again to everything
+   and says `resumed`; what was announced in between is not repeated: the hub reads it.
+6. **Bounded waits.** Every call ends within the store's deadline, with its answer or with
+   `StoreUnavailable`; after a publish that ended so, the messages may or may not be stored, and
+   retrying with the same idempotency key stores them once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from broker.core.cursor import Cursor
+from broker.core.errors import BrokerError
+from broker.core.message import Draft, Message, Stamp
+from broker.core.ring import History, Retention
+
+
+class Publication(NamedTuple):
+    """
+    Messages that are stored together or not at all.
+
+    Attributes:
+        drafts: The messages, in the order in which they are stamped.
+        retentions: Retention of each draft's channel, as many as drafts.
+        idempotency_key: The publisher's key, or empty. The same key with the same fingerprint
+            gives the first answer again; with another one it is refused.
+        fingerprint: Digest of the request that the key stands for.
+        if_match: Tag or cursor that the channel's last message must have, or empty.
+            Only with a single draft.
+    """
+
+    drafts: Sequence[Draft]
+    retentions: Sequence[Retention]
+    idempotency_key: str = ""
+    fingerprint: str = ""
+    if_match: str = ""
+
+
+class Stored(NamedTuple):
+    """
+    A publication that is in the rings.
+
+    Attributes:
+        stamps: One per draft, in order.
+        repeated: Whether this is the answer to an earlier call with the same idempotency key.
+    """
+
+    stamps: Sequence[Stamp]
+    repeated: bool = False
+
+
+Outcome = Stored | BrokerError
+"""What became of a publication: stored, or refused (`PreconditionFailed`, `IdempotencyMismatch`)."""
+
+
+class Lookup(NamedTuple):
+    """
+    One channel to read.
+
+    Attributes:
+        channel: Name of the channel.
+        after: Messages after this cursor are wanted.
+    """
+
+    channel: str
+    after: Cursor
+
+
+class ChannelInfo(NamedTuple):
+    """
+    The state of a channel.
+
+    Attributes:
+        channel: Name of the channel.
+        last_id: Id of the last message it ever had.
+        head: Cursor of that message.
+        stored: Messages in the ring.
+        first: Cursor of the oldest kept message, or None.
+    """
+
+    channel: str
+    last_id: int
+    head: Cursor
+    stored: int
+    first: Cursor | None
+
+
+class Sink(Protocol):
+    """Who hears a listener: the hub. Calls are synchronous, in order, on the event loop."""
+
+    def received(self, tenant: str, messages: Sequence[Message]) -> None:
+        """Take newly announced messages, in stamping order."""
+
+    def ticked(self, tenant: str, cursor: Cursor) -> None:
+        """Take note that every announcement up to the cursor has been handed over."""
+
+    def interrupted(self) -> None:
+        """Take note that announcements are missing from now on."""
+
+    def resumed(self) -> None:
+        """Take note that everything is listened to again; what lies between must be read."""
+
+
+class Listener(ABC):
+    """A node's subscription to announcements."""
+
+    @abstractmethod
+    async def listen(self, tenant: str, channels: Sequence[str]) -> None:
+        """
+        Begin to hear channels; return once every later message is sure to be announced.
+
+        Raises:
+            StoreUnavailable: the store did not confirm in time; none of the channels is heard.
+        """
+
+    @abstractmethod
+    def forget(self, tenant: str, channels: Iterable[str]) -> None:
+        """Stop hearing channels; announcements under way may still come."""
+
+    @abstractmethod
+    async def tick(self, tenant: str, floor: Cursor) -> Cursor:
+        """
+        Move the tenant's clock to now and have it announced to this listener.
+
+        The new clock is recorded, so that it cannot go back behind a cursor handed out here.
+
+        Returns once `Sink.ticked` was called: everything stored before this call began has then
+        been handed over. Calls that wait at the same time share one step of the store.
+
+        Args:
+            tenant: Whose clock.
+            floor: A cursor known to be in use; now is not before it.
+
+        Returns:
+            The cursor of now: every later message gets a greater one.
+
+        Raises:
+            StoreUnavailable: no tick came in time.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop hearing everything."""
+
+
+class Store(ABC):
+    """Where rings live; see the promises above."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """
+        Connect and check that the store can be used.
+
+        Raises:
+            StoreUnavailable: it cannot be reached, or is of an unsupported version.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release every connection."""
+
+    @abstractmethod
+    async def listener(self, sink: Sink) -> Listener:
+        """Open the connection that carries announcements to `sink`."""
+
+    @abstractmethod
+    async def publish(
+        self, tenant: str, publications: Sequence[Publication], floor: Cursor
+    ) -> list[Outcome]:
+        """
+        Stamp, append, trim and announce, in one atomic step.
+
+        Args:
+            tenant: Whose channels.
+            publications: Each all or nothing, independent of the others.
+            floor: A cursor known to be in use; new ones are greater.
+
+        Returns:
+            One outcome per publication.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+
+    @abstractmethod
+    async def read(
+        self, tenant: str, lookups: Sequence[Lookup], limit: int, floor: Cursor
+    ) -> list[History]:
+        """
+        Read what is kept of channels after cursors, in one round trip.
+
+        Args:
+            tenant: Whose channels.
+            lookups: Channels and cursors.
+            limit: Messages per channel at most, the oldest first; a longer history comes with
+                `complete` false.
+            floor: A cursor known to be in use: a store that lost its clock begins after it.
+
+        Returns:
+            One history per lookup, each true at one moment not before the call.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+
+    @abstractmethod
+    async def channels(self, tenant: str, prefix: str, limit: int) -> list[ChannelInfo]:
+        """Return the state of channels whose name starts with `prefix`, by name."""
+
+    @abstractmethod
+    async def info(self, tenant: str, channel: str) -> ChannelInfo | None:
+        """Return the state of a channel; None when nothing is known of it."""
+
+    @abstractmethod
+    async def delete(self, tenant: str, channel: str) -> bool:
+        """
+        Drop a channel's ring; ids and cursors go on, and a subscriber that missed something is
+        told so.
+
+        Returns:
+            Whether the channel was known.
+        """
