@@ -1,0 +1,49 @@
+"""What every test stands on: its loops, its stores, a plain environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+import asyncio
+import os
+
+from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
+import pytest
+
+from tests.support.clock import loop_factories
+
+pytest_plugins = ["tests.support.stores"]
+
+# Machines are shared: an example may take its time.
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("default", deadline=None, max_examples=200, print_blob=True)
+settings.register_profile("thorough", deadline=None, max_examples=10_000, print_blob=True)
+settings.load_profile("default")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """
+    Run each async test on asyncio and on uvloop, or, marked `jumping`, on the jumping clock.
+
+    Tests of processes need only one: the loop under test is not theirs.
+    """
+    factories = loop_factories(jumping=item.get_closest_marker("jumping") is not None)
+    if "e2e" in item.path.parts:
+        return dict([next(iter(factories.items()))])
+    return factories
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the caller's `BROKER_*` variables out of the environment."""
+    for name in [name for name in os.environ if name.startswith("BROKER_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def no_blocking() -> Iterator[BlockBuster]:
+    """Fail the test where code of the broker blocks the loop."""
+    with blockbuster_ctx("broker") as blockbuster:
+        yield blockbuster
