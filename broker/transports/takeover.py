@@ -1,0 +1,111 @@
+"""
+Taking a connection over from aiohttp, so that nothing of aiohttp stays alive with it.
+
+aiohttp parses, routes and authorises a request; its handler then calls `take_over` and returns
+the response that it gets. From that moment the transport belongs to our connection, and request,
+task, parser and headers are garbage: 1.5 KiB a connection instead of 14 (`design.md`, section 10).
+
+This is the one file that leans on aiohttp's inside: `RequestHandler._messages` (requests already
+parsed behind this one), `_task_handler` (its task) and what `connection_lost` lets go. The tests
+of this module watch each of them; run them first when aiohttp moves.
+"""
+
+from __future__ import annotations
+
+from asyncio import Transport
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import WebSocketReader
+
+from broker.core.errors import BadRequest
+from broker.transports.connection import Connection
+
+AnyConnection = TypeVar("AnyConnection", bound=Connection)
+
+
+class TakenOver(web.StreamResponse):
+    """What a handler returns for a connection that is no longer aiohttp's: sends nothing."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:  # noqa: ARG002
+        """Do nothing: the head was written by `take_over`."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: the connection goes on without aiohttp."""
+
+
+class _EarlyBytes:
+    """Stands where aiohttp keeps a WebSocket's reader; collects what came behind the request."""
+
+    __slots__ = ("data",)
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        pass
+
+
+def take_over(
+    request: web.BaseRequest,
+    make: Callable[[], AnyConnection],
+    head: bytes,
+) -> AnyConnection:
+    """
+    Give a request's connection to a protocol of ours, and send the head of its answer.
+
+    What the client sent behind the request, in the same segment perhaps, reaches the new
+    connection before this returns. If the client has gone meanwhile, the new connection is at its
+    end already, and says so to any session that is bound to it.
+
+    The handler then binds the session and returns `TakenOver` without another `await`.
+
+    Args:
+        request: The request that is answered, without a body.
+        make: Makes the connection; called only if it is taken over.
+        head: Status line and headers, with the empty line, and what else comes first.
+
+    Returns:
+        The connection, at work.
+
+    Raises:
+        BadRequest: more requests came behind this one, or it has a body; answer by aiohttp.
+    """
+    _refuse_company(request)
+    protocol, transport = request.protocol, request.transport
+    connection = make()
+    if transport is None or transport.is_closing():
+        connection.connection_lost(None)
+        return connection
+    early = _release(protocol, transport, connection)
+    connection.connection_made(transport)
+    connection.write(head)
+    if early:
+        connection.data_received(early)
+    return connection
+
+
+def _refuse_company(request: web.BaseRequest) -> None:
+    if request.protocol._messages:  # noqa: SLF001  # nothing public tells
+        raise BadRequest("a subscription must be the last request on its connection")
+    if request.body_exists:
+        raise BadRequest("a subscription has no body", field="Content-Length")
+
+
+def _release(protocol: web.RequestHandler, transport: Transport, connection: Connection) -> bytes:
+    """Part aiohttp from its transport; return what it had read beyond the request."""
+    early = _EarlyBytes()
+    protocol.set_parser(cast("WebSocketReader", early))
+    transport.set_protocol(connection)
+    protocol.transport = None  # or it would be closed
+    protocol._task_handler = None  # noqa: SLF001  # or, by configuration, it would be cancelled
+    protocol.connection_lost(None)
+    transport.resume_reading()
+    return early.data
