@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
 
-from broker.core.cursor import Cursor
+from broker.core.cursor import START, Cursor
 from broker.core.errors import BrokerError
+
+if TYPE_CHECKING:
+    from broker.core.grants import Grants
 
 
 class Outlet(Protocol):
     """
     One connection as its session sees it; transports implement it.
+
+    It tells the session `stalled` as soon as bytes have to be buffered, whoever wrote them,
+    `drained` when the buffer is empty again, and `lost` when the connection is gone.
 
     Attributes:
         fd: Descriptor that whole writes may go to directly, or -1 where they must not (TLS).
@@ -23,12 +31,14 @@ class Outlet(Protocol):
         Send bytes, in order.
 
         Returns:
-            True when all of them left at once; False when a rest is buffered. The outlet then
-            calls `Session.drained` once the buffer is empty, and nothing may be written before.
+            True when all of them left at once; False when a rest is buffered.
         """
 
-    def spill(self, rest: bytes) -> None:
-        """Buffer what a direct write to `fd` could not send; like a `write` that gave False."""
+    def spill(self, rest: bytes | memoryview) -> None:
+        """Buffer what a direct write to `fd` could not send."""
+
+    def answered(self, cursor: Cursor) -> None:
+        """Take note that the one answer of a poll was written, ending at the cursor."""
 
     def end(self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None) -> None:
         """
@@ -39,3 +49,177 @@ class Outlet(Protocol):
             cursor: The session's safe cursor, for the client to come back with.
             retry_after_s: When to come back, in seconds, where that is known.
         """
+
+
+class Place(Protocol):
+    """Where a live session stands: a cohort."""
+
+    position: int
+
+    def stall(self, session: Session) -> None:
+        """Let a member fall behind whose outlet filled up, now or once the turn is over."""
+
+
+class Line(Protocol):
+    """What a session is attached to: a feed."""
+
+    def cursor_at(self, position: int) -> Cursor:
+        """Return the cursor of someone who has everything before the position."""
+
+    def catch_up(self, session: Session) -> int:
+        """Write the next piece to a lagging session."""
+
+    def leave(self, session: Session) -> Cursor:
+        """Let a session go."""
+
+    def resume(self, session: Session) -> None:
+        """Give a lagging session its turn to catch up."""
+
+
+class State(Enum):
+    """
+    How a session gets its messages.
+
+    LAGGING -> LIVE when it has everything; LIVE -> LAGGING when its outlet fills up or its feed
+    lost something; any -> CLOSED, for good.
+    """
+
+    LAGGING = auto()
+    LIVE = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """
+    One subscriber.
+
+    Live, it stands in a cohort and owns neither cursor nor buffer: its cursor is its cohort's.
+    Lagging, it keeps its cursor, and its position in the feed's run while that still helps.
+
+    Args:
+        outlet: Its connection.
+        grants: What its token allows; shared by all sessions of the token.
+        notices: Whether it is sent gap notices as frames.
+        farewell: Called once when it leaves its feed for good.
+
+    Attributes:
+        blocked: Whether its outlet still holds bytes, so that nothing may be written.
+        told: Gaps up to this cursor were told.
+        queued: Whether it waits for its turn to catch up.
+    """
+
+    __slots__ = (
+        "_cursor",
+        "blocked",
+        "cohort",
+        "farewell",
+        "feed",
+        "grants",
+        "notices",
+        "outlet",
+        "position",
+        "queued",
+        "told",
+    )
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        grants: Grants | None,
+        *,
+        notices: bool,
+        farewell: Callable[[Session], None],
+    ) -> None:
+        self.outlet = outlet
+        self.grants = grants
+        self.notices = notices
+        self.farewell = farewell
+        self.feed: Line | None = None
+        self.cohort: Place | None = None
+        self.position: int | None = None
+        self.blocked = False
+        self.queued = False
+        self.told: Cursor | None = None
+        self._cursor = START
+
+    @property
+    def state(self) -> State:
+        """How the session gets its messages."""
+        if self.feed is None:
+            return State.CLOSED
+        return State.LAGGING if self.cohort is None else State.LIVE
+
+    @property
+    def cursor(self) -> Cursor:
+        """The newest cursor up to which everything was written to this very connection (P4)."""
+        if self.cohort is not None and self.feed is not None:
+            return self.feed.cursor_at(self.cohort.position)
+        return self._cursor
+
+    # --- what the feed says ------------------------------------------------------------------
+
+    def enter(self, feed: Line, cursor: Cursor) -> None:
+        """Begin, lagging at a cursor."""
+        self.feed = feed
+        self._cursor = cursor
+
+    def go_live(self, cohort: Place) -> None:
+        """Stand in a cohort from now on."""
+        self.cohort = cohort
+        self.position = None
+
+    def fall_behind(self) -> None:
+        """Leave the cohort, keeping its place."""
+        if self.cohort is not None:
+            self._cursor = self.cursor
+            self.position = self.cohort.position
+            self.cohort = None
+
+    def advance(self, cursor: Cursor, position: int | None, told: Cursor | None = None) -> None:
+        """Take note that everything up to the cursor was handed to the outlet."""
+        self._cursor = cursor
+        self.position = position
+        if told is not None:
+            self.told = told
+
+    def exit(self) -> Cursor:
+        """Leave for good; return the cursor to come back with."""
+        self._cursor = self.cursor
+        self.cohort = None
+        self.feed = None
+        self.farewell(self)
+        return self._cursor
+
+    def answer(self) -> None:
+        """Leave because the one answer of a poll is written."""
+        if self.feed is not None:
+            self.outlet.answered(self.feed.leave(self))
+
+    def flush(self) -> int:
+        """Take a turn: catch up by one piece; return the writes made."""
+        self.queued = False
+        return 0 if self.feed is None else self.feed.catch_up(self)
+
+    # --- what the outlet says ----------------------------------------------------------------
+
+    def stalled(self) -> None:
+        """Take note that the outlet holds bytes: nothing may be written until it is empty."""
+        self.blocked = True
+        if self.cohort is not None:
+            self.cohort.stall(self)
+
+    def drained(self) -> None:
+        """Take note that the outlet is empty again."""
+        self.blocked = False
+        if self.feed is not None and self.cohort is None:
+            self.feed.resume(self)
+
+    def lost(self) -> None:
+        """Take note that the connection is gone."""
+        if self.feed is not None:
+            self.feed.leave(self)
+
+    def end(self, error: BrokerError | None, retry_after_s: float | None = None) -> None:
+        """Close the connection, handing its cursor to the client."""
+        cursor = self._cursor if self.feed is None else self.feed.leave(self)
+        self.outlet.end(error, cursor, retry_after_s)

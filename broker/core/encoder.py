@@ -1,0 +1,51 @@
+"""The encoder: how one wire dialect writes messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from broker.core.cursor import Cursor
+from broker.core.message import Message
+
+
+class Gap(NamedTuple):
+    """
+    Messages that a subscriber asked for and that are no longer kept (P3).
+
+    Attributes:
+        channel: Where they are missing.
+        after: The subscriber's cursor; the last message it is known to have.
+        first: First cursor from which on nothing is missing.
+    """
+
+    channel: str
+    after: Cursor
+    first: Cursor
+
+
+class Encoder(Protocol):
+    """
+    One dialect on one kind of transport. Shared by all its sessions and compared by identity.
+
+    Attributes:
+        once: Whether one write answers a session (polls), instead of one in a row.
+    """
+
+    once: bool
+
+    def message(self, message: Message) -> bytes:
+        """Encode one message; called once per message, whatever the number of sessions."""
+
+    def join(self, frames: Sequence[bytes], cursor: Cursor, gap: Cursor | None) -> bytes:
+        """
+        Make the bytes of one write; called once for all sessions that stand at one position.
+
+        Args:
+            frames: What `message` and `gap` made, in order.
+            cursor: Where the session stands once it has these bytes.
+            gap: `Gap.first` of what is missing before the frames, or None.
+        """
+
+    def gap(self, gap: Gap) -> bytes:
+        """Encode a gap notice; empty where the dialect says it in `join`."""

@@ -1,0 +1,291 @@
+"""The hub: announcements in, feeds out; one per node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from broker.channel import Channel
+from broker.core.cursor import START, Cursor
+from broker.core.encoder import Encoder
+from broker.core.message import Message
+from broker.core.ring import Retention
+from broker.core.session import Session
+from broker.feed import Feed, FeedLimits, Turns
+
+PING_CHANNEL = "ping"
+"""The channel that every node makes for its own sessions (D24)."""
+
+
+class Tenant:
+    """
+    What a node knows of one tenant.
+
+    Attributes:
+        name: The tenant.
+        high_water: Every announcement up to this cursor has been handed to this node.
+        channels: Channels that the node listens to, or is about to.
+    """
+
+    __slots__ = ("channels", "high_water", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.high_water = START
+        self.channels: dict[str, Channel] = {}
+
+    def rise(self, cursor: Cursor) -> None:
+        """Move the high-water mark on."""
+        self.high_water = max(self.high_water, cursor)
+
+
+class FeedKey(NamedTuple):
+    """What makes two sessions share a feed."""
+
+    tenant: str
+    channels: tuple[str, ...]
+    encoder: Encoder
+
+
+class Synchroniser(Protocol):
+    """Who brings channels up to date with the store: `broker.sync`."""
+
+    def heal(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        """Read what held channels missed, in the background, and release them."""
+
+    def refill(self, tenant: Tenant, feed: Feed, session: Session) -> None:
+        """Read what a lagging session needs and the local rings no longer hold."""
+
+    def forget(self, tenant: Tenant, names: Sequence[str]) -> None:
+        """Stop listening to channels."""
+
+    def cut(self) -> None:
+        """Take note that announcements are missing from now on."""
+
+    def restored(self) -> None:
+        """Take note that announcements come again."""
+
+
+class Hub:
+    """
+    Hands announcements to rings and feeds (a `Sink`), and owns both.
+
+    Args:
+        turns: The pump.
+        limits: Bounds of feeds.
+        retention: Gives a channel's retention.
+        clock: Loop time in seconds.
+        linger_s: Seconds that a feed nobody is attached to is kept, so that polls and quick
+            reconnects find it.
+    """
+
+    def __init__(
+        self,
+        *,
+        turns: Turns,
+        limits: FeedLimits,
+        retention: Callable[[str], Retention],
+        clock: Callable[[], float],
+        linger_s: float,
+    ) -> None:
+        self._turns = turns
+        self._limits = limits
+        self._retention = retention
+        self._clock = clock
+        self._linger_s = linger_s
+        self._tenants: dict[str, Tenant] = {}
+        self._feeds: dict[FeedKey, Feed] = {}
+        self._idle: dict[Feed, FeedKey] = {}
+        self._synchroniser: Synchroniser | None = None
+
+    def use(self, synchroniser: Synchroniser) -> None:
+        """Name who brings channels up to date; once, before the first feed."""
+        self._synchroniser = synchroniser
+
+    @property
+    def _sync(self) -> Synchroniser:
+        if self._synchroniser is None:
+            raise RuntimeError("the hub has no synchroniser yet")
+        return self._synchroniser
+
+    # --- what there is -----------------------------------------------------------------------
+
+    @property
+    def feeds(self) -> Iterable[Feed]:
+        """Every feed."""
+        return self._feeds.values()
+
+    @property
+    def tenants(self) -> Iterable[Tenant]:
+        """Every tenant that this node has heard of."""
+        return self._tenants.values()
+
+    def tenant(self, name: str) -> Tenant:
+        """Return a tenant, new if need be."""
+        tenant = self._tenants.get(name)
+        if tenant is None:
+            tenant = self._tenants[name] = Tenant(name)
+        return tenant
+
+    def high_water(self, name: str) -> Cursor:
+        """Return a tenant's high-water mark; the beginning for an unknown one."""
+        tenant = self._tenants.get(name)
+        return START if tenant is None else tenant.high_water
+
+    def feed(self, tenant: Tenant, names: tuple[str, ...], encoder: Encoder) -> Feed:
+        """
+        Return the feed of a channel list in a dialect, new if need be.
+
+        Channels that are new to the node begin unsynchronised: see `Channel.pending`.
+        """
+        key = FeedKey(tenant.name, names, encoder)
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = self._make_feed(tenant, names, encoder)
+            self._retire(feed)
+        elif feed in self._idle:
+            feed.idle_since = self._clock()
+        return feed
+
+    def _make_feed(self, tenant: Tenant, names: tuple[str, ...], encoder: Encoder) -> Feed:
+        channels = [self._channel(tenant, name) for name in names if name != PING_CHANNEL]
+        feed = Feed(
+            tenant.name,
+            names,
+            channels,
+            encoder,
+            turns=self._turns,
+            limits=self._limits,
+            high_water=lambda: tenant.high_water,
+            refill=lambda session: self._sync.refill(tenant, feed, session),
+            emptied=self._retire,
+        )
+        for channel in channels:
+            channel.carry(feed)
+            if channel.pending is not None:
+                feed.hold()
+        return feed
+
+    def _channel(self, tenant: Tenant, name: str) -> Channel:
+        channel = tenant.channels.get(name)
+        if channel is None:
+            channel = Channel(name, self._retention(name), tenant.high_water)
+            tenant.channels[name] = channel
+        return channel
+
+    # --- announcements (Sink) -----------------------------------------------------------------
+
+    def received(self, tenant: str, messages: Sequence[Message]) -> None:
+        """Take newly announced messages, in stamping order, to the feeds that carry them."""
+        state = self.tenant(tenant)
+        touched: set[Feed] = set()
+        holes: list[Channel] = []
+        strays: list[str] = []
+        for message in messages:
+            channel = state.channels.get(message.channel)
+            if channel is None:
+                strays.append(message.channel)
+            elif channel.pending is not None:
+                channel.pending.append(message)
+            elif message.prev > channel.ring.head:
+                self.hold(channel)
+                channel.pending = [message]
+                holes.append(channel)
+            elif channel.ring.append(message):
+                _append(channel, message, touched)
+        if messages:
+            state.rise(messages[-1].cursor)
+        for feed in touched:
+            feed.wake()
+        if strays:
+            self._sync.forget(state, strays)
+        if holes:
+            self._sync.heal(state, holes)
+
+    def ticked(self, tenant: str, cursor: Cursor) -> None:
+        """Take note that every announcement up to the cursor has been handed over."""
+        self.tenant(tenant).rise(cursor)
+
+    def interrupted(self) -> None:
+        """Hold every feed: announcements are missing from now on."""
+        self._sync.cut()
+        self._hold_all()
+
+    def _hold_all(self) -> None:
+        for tenant in self._tenants.values():
+            for channel in tenant.channels.values():
+                if channel.pending is None:
+                    self.hold(channel)
+
+    def resumed(self) -> None:
+        """Read what every channel missed while announcements did not come."""
+        self._hold_all()
+        self._sync.restored()
+        for tenant in self._tenants.values():
+            self._sync.heal(tenant, list(tenant.channels.values()))
+
+    # --- synchronising -------------------------------------------------------------------------
+
+    def hold(self, channel: Channel) -> None:
+        """Keep a channel's announcements back until it is synchronised."""
+        channel.pending = []
+        for feeds in channel.feeds.values():
+            for feed in feeds:
+                feed.hold()
+
+    def release(self, channel: Channel) -> None:
+        """Let a synchronised channel's feeds go on."""
+        channel.pending = None
+        for feeds in list(channel.feeds.values()):
+            for feed in list(feeds):
+                feed.release()
+
+    # --- upkeep --------------------------------------------------------------------------------
+
+    def ping(self, timestamp: float) -> None:
+        """Write a ping to every feed that has the ping channel."""
+        message = ping_message(timestamp, START)
+        for feed in self._feeds.values():
+            if PING_CHANNEL in feed.names:
+                feed.ping(message)
+
+    def sweep(self) -> None:
+        """Drop feeds that nobody has used for a while, and channels without feeds."""
+        oldest = self._clock() - self._linger_s
+        for feed, key in list(self._idle.items()):
+            if not feed.empty:
+                del self._idle[feed]
+            elif feed.idle_since <= oldest:
+                del self._idle[feed], self._feeds[key]
+                self._drop(feed)
+
+    def _retire(self, feed: Feed) -> None:
+        feed.idle_since = self._clock()
+        self._idle[feed] = FeedKey(feed.tenant, feed.names, feed.encoder)
+
+    def _drop(self, feed: Feed) -> None:
+        tenant = self._tenants[feed.tenant]
+        unused = []
+        for channel in feed.channels:
+            channel.drop(feed)
+            if not channel.feeds:
+                del tenant.channels[channel.name]
+                unused.append(channel.name)
+        if unused:
+            self._sync.forget(tenant, unused)
+
+
+def ping_message(timestamp: float, cursor: Cursor) -> Message:
+    """Make a message of the ping channel; its id is the timestamp in whole seconds."""
+    body = b'{"timestamp":%.6f}' % timestamp
+    return Message(int(timestamp), PING_CHANNEL, body, cursor, cursor)
+
+
+def _append(channel: Channel, message: Message, touched: set[Feed]) -> None:
+    cursor = message.cursor
+    for encoder, feeds in channel.feeds.items():
+        frame = channel.encode(message, encoder)
+        for feed in feeds:
+            if not feed.held:
+                feed.append(frame, cursor)
+                touched.add(feed)

@@ -1,0 +1,129 @@
+"""The publisher: publications in, one store call for all that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from broker.core.cursor import Cursor
+from broker.core.errors import BrokerError, Unavailable
+from broker.store.base import Publication, Store, Stored
+
+_log = logging.getLogger(__name__)
+
+
+class PublishLimits(NamedTuple):
+    """
+    Bounds of publishing.
+
+    Attributes:
+        call_messages: Messages in one store call at most, one publication excepted.
+        queue_messages: Messages that may wait for the store; beyond, publishers get 503.
+    """
+
+    call_messages: int = 512
+    queue_messages: int = 20_000
+
+
+class _Waiting(NamedTuple):
+    publication: Publication
+    answer: asyncio.Future[Stored]
+
+
+class Publisher:
+    """
+    Commits publications in groups.
+
+    While one store call of a tenant is in flight, further publications queue and leave together
+    in the next one, in the order in which they came (`design.md` section 10, rule 7).
+
+    Args:
+        store: Where messages go.
+        floor: Gives the highest cursor of a tenant that this node has seen.
+        limits: Bounds.
+    """
+
+    def __init__(
+        self, store: Store, floor: Callable[[str], Cursor], limits: PublishLimits
+    ) -> None:
+        self._store = store
+        self._floor = floor
+        self._limits = limits
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._queued = 0
+
+    async def publish(self, tenant: str, publication: Publication) -> Stored:
+        """
+        Store the messages of a publication, all or none.
+
+        Raises:
+            PreconditionFailed: `if_match` names another message than the last.
+            IdempotencyMismatch: the key was used for another request.
+            StoreUnavailable: the store did not answer in time; the messages may be stored, and a
+                retry with the same idempotency key stores them once.
+            Unavailable: too much is waiting already; nothing was stored.
+        """
+        count = len(publication.drafts)
+        if self._queued and self._queued + count > self._limits.queue_messages:
+            raise Unavailable(
+                f"{self._queued} messages wait for the store already",
+                limit=self._limits.queue_messages,
+            )
+        waiting = _Waiting(publication, asyncio.get_running_loop().create_future())
+        self._queued += count
+        queue = self._queues.get(tenant)
+        if queue is None:
+            queue = self._queues[tenant] = deque()
+            queue.append(waiting)
+            task = asyncio.get_running_loop().create_task(self._commit_all(tenant, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            queue.append(waiting)
+        return await waiting.answer
+
+    async def close(self) -> None:
+        """Wait until everything that was accepted is stored or refused."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _commit_all(self, tenant: str, queue: deque[_Waiting]) -> None:
+        try:
+            while queue:
+                await self._commit(tenant, self._next(queue))
+        finally:
+            del self._queues[tenant]
+
+    def _next(self, queue: deque[_Waiting]) -> list[_Waiting]:
+        batch = [queue.popleft()]
+        count = len(batch[0].publication.drafts)
+        while queue:
+            more = len(queue[0].publication.drafts)
+            if count + more > self._limits.call_messages:
+                break
+            batch.append(queue.popleft())
+            count += more
+        self._queued -= count
+        return batch
+
+    async def _commit(self, tenant: str, batch: list[_Waiting]) -> None:
+        publications = [waiting.publication for waiting in batch]
+        try:
+            outcomes = await self._store.publish(tenant, publications, self._floor(tenant))
+        except Exception as error:  # noqa: BLE001 - whatever it is, every publisher must hear it
+            if not isinstance(error, BrokerError):
+                _log.exception("a store call failed")
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            return
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(outcome, BrokerError):
+                waiting.answer.set_exception(outcome)
+            else:
+                waiting.answer.set_result(outcome)

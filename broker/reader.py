@@ -1,0 +1,88 @@
+"""The reader: many small reads of the store, in few calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from broker.core.ring import History
+from broker.hub import Tenant
+from broker.store.base import Lookup, Store
+
+
+class _Request(NamedTuple):
+    lookups: Sequence[Lookup]
+    answer: asyncio.Future[list[History]]
+
+
+class Reader:
+    """
+    Reads histories; while one call is in flight, further requests wait and leave together.
+
+    So a storm of attaches costs few round trips, whatever the number of clients.
+
+    Args:
+        store: What is read.
+        page_messages: Messages per channel in one call at most.
+        call_lookups: Channels in one call at most, one request excepted.
+    """
+
+    def __init__(self, store: Store, page_messages: int, call_lookups: int = 512) -> None:
+        self._store = store
+        self._page_messages = page_messages
+        self._call_lookups = call_lookups
+        self._waiting: dict[str, deque[_Request]] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def read(self, tenant: Tenant, lookups: Sequence[Lookup]) -> list[History]:
+        """
+        Read what is kept of channels after cursors.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+        loop = asyncio.get_running_loop()
+        request = _Request(lookups, loop.create_future())
+        queue = self._waiting.get(tenant.name)
+        if queue is None:
+            queue = self._waiting[tenant.name] = deque()
+            task = loop.create_task(self._work(tenant, queue))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        queue.append(request)
+        return await request.answer
+
+    async def _work(self, tenant: Tenant, queue: deque[_Request]) -> None:
+        try:
+            while queue:
+                await self._call(tenant, self._next(queue))
+        finally:
+            del self._waiting[tenant.name]
+
+    def _next(self, queue: deque[_Request]) -> list[_Request]:
+        batch = [queue.popleft()]
+        count = len(batch[0].lookups)
+        while queue and count + len(queue[0].lookups) <= self._call_lookups:
+            batch.append(queue.popleft())
+            count += len(batch[-1].lookups)
+        return batch
+
+    async def _call(self, tenant: Tenant, batch: Sequence[_Request]) -> None:
+        lookups = [lookup for request in batch for lookup in request.lookups]
+        try:
+            histories = await self._store.read(
+                tenant.name, lookups, self._page_messages, tenant.high_water
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear it
+            for request in batch:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
+            return
+        start = 0
+        for request in batch:
+            end = start + len(request.lookups)
+            if not request.answer.done():
+                request.answer.set_result(histories[start:end])
+            start = end

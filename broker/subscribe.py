@@ -1,0 +1,97 @@
+"""Attaching: from a channel list and a cursor to a feed that is ready to serve it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from broker.attendance import Attendance
+from broker.core.cursor import Cursor
+from broker.core.encoder import Encoder
+from broker.core.grants import Grants
+from broker.core.session import Outlet, Session
+from broker.feed import Feed
+from broker.hub import Hub, Tenant
+from broker.sync import Sync
+
+
+class Entry(NamedTuple):
+    """
+    A place in a feed.
+
+    Attributes:
+        feed: The feed, synchronised.
+        cursor: Where to begin; its feed answers it.
+    """
+
+    feed: Feed
+    cursor: Cursor
+
+
+class Subscriber:
+    """
+    Prepares feeds for those who come, and attaches sessions to them.
+
+    Args:
+        hub: Where feeds live.
+        sync: Brings channels up to date.
+        attendance: Notes every session.
+    """
+
+    def __init__(self, hub: Hub, sync: Sync, attendance: Attendance) -> None:
+        self._hub = hub
+        self._sync = sync
+        self._attendance = attendance
+
+    def enter_now(
+        self, tenant_name: str, names: tuple[str, ...], cursor: Cursor | None, encoder: Encoder
+    ) -> Entry | None:
+        """Return what `enter` would, if that needs no store; else None."""
+        if cursor is None:
+            return None
+        tenant = self._hub.tenant(tenant_name)
+        feed = self._hub.feed(tenant, names, encoder)
+        if cursor > tenant.high_water or not self._sync.is_ready(feed.channels, cursor):
+            return None
+        return Entry(feed, cursor)
+
+    async def enter(
+        self, tenant_name: str, names: tuple[str, ...], cursor: Cursor | None, encoder: Encoder
+    ) -> Entry:
+        """
+        Return a feed and the cursor to begin at, once the feed answers it.
+
+        A newcomer begins now: it gets what is stored after this call. A cursor from the future,
+        which only a clock or a client can have made up, is taken for now.
+
+        Args:
+            tenant_name: Whose channels.
+            names: Channels, every one of them allowed.
+            cursor: The client's cursor, or None for a newcomer.
+            encoder: The dialect.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+        entry = self.enter_now(tenant_name, names, cursor, encoder)
+        if entry is not None:
+            return entry
+        tenant = self._hub.tenant(tenant_name)
+        feed = self._hub.feed(tenant, names, encoder)
+        begin = await self._begin(tenant, cursor)
+        await self._sync.ready(tenant, feed.channels, begin)
+        return Entry(feed, tenant.high_water if cursor is None else begin)
+
+    async def _begin(self, tenant: Tenant, cursor: Cursor | None) -> Cursor:
+        if cursor is not None and cursor <= tenant.high_water:
+            return cursor
+        now = await self._sync.tick(tenant)
+        return now if cursor is None else min(cursor, now)
+
+    def attach(
+        self, entry: Entry, outlet: Outlet, grants: Grants | None, *, notices: bool
+    ) -> Session:
+        """Make a session of a connection; what it misses is written from here on."""
+        session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
+        self._attendance.join(session)
+        entry.feed.attach(session, entry.cursor)
+        return session
