@@ -9,7 +9,7 @@ import math
 
 from broker.core.channels import check_channel
 from broker.core.errors import BadChannel, TokenMalformed
-from broker.core.rules import Action, Match
+from broker.core.rules import Action, Match, Place
 from broker.core.tenants import MAIN_TENANT, is_tenant
 
 MAX_GRANTS = 256
@@ -168,13 +168,14 @@ class Decision(NamedTuple):
         allowed: The decision.
         reason: One sentence; it names no claim and no value, so it may go to the client.
         rule: The pattern or the token's grant that decided, or empty.
-        place: `file:line:column` of the rule or pattern, `token` for a grant, or empty.
+        place: Where the rule stands, or the pattern where no rule decided; None for a grant and
+            where nothing matches.
     """
 
     allowed: bool
     reason: str
     rule: str = ""
-    place: str = ""
+    place: Place | None = None
 
 
 class Rulebook(Protocol):
@@ -204,16 +205,16 @@ def decide(rulebook: Rulebook, grants: Grants | None, action: Action, channel: s
     entry = match.entry
     pattern = entry.pattern.text
     if action == "subscribe" and entry.public:
-        return Decision(True, "the channel is public", pattern, str(entry.place))
+        return Decision(True, "the channel is public", pattern, entry.place)
     if grants is None:
-        return Decision(False, "the channel needs a token", pattern, str(entry.place))
+        return Decision(False, "the channel needs a token", pattern, entry.place)
     for rule in entry.rules(action):
         if rule.allows(grants.claims, match.variables):
-            return Decision(True, "a rule allows it", pattern, str(rule.place))
+            return Decision(True, "a rule allows it", pattern, rule.place)
     grant = grants.granted(action).find(channel)
     if grant is not None:
-        return Decision(True, "a grant of the token allows it", grant, "token")
-    return Decision(False, "no rule and no grant of the token allows it", pattern, str(entry.place))
+        return Decision(True, "a grant of the token allows it", grant)
+    return Decision(False, "no rule and no grant of the token allows it", pattern, entry.place)
 
 
 def read_time(claims: Mapping[str, object], name: str) -> float | None:

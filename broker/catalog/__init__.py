@@ -1,0 +1,8 @@
+"""The catalogue: `channels.yaml`, read with every mistake named, asked by channel."""
+
+from __future__ import annotations
+
+from broker.catalog.catalog import Catalog, default_path
+from broker.catalog.problems import CatalogError, Problem
+
+__all__ = ["Catalog", "CatalogError", "Problem", "default_path"]
