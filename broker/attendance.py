@@ -9,21 +9,28 @@ from broker.core.grants import Grants
 from broker.core.session import Session
 from broker.wheel import Wheel
 
+_VISIT_S = 60.0
+"""Longest time that a token is remembered here after its last session left."""
+
 
 class Attendance:
     """
     The sessions of a node, so that those of a token can be found and closed.
 
-    Sessions of one token share one entry in the timer wheel: they end when it expires.
+    Sessions of one token share one entry in the timer wheel, and end when it expires.
 
     Args:
-        wheel: Visits each token when it expires.
-        until: Gives the loop time of a moment in seconds since the epoch.
+        wheel: Visits each token now and then, and when it expires.
+        clock: Loop time in seconds.
+        wall_clock: Seconds since the epoch.
     """
 
-    def __init__(self, wheel: Wheel, until: Callable[[float], float]) -> None:
+    def __init__(
+        self, wheel: Wheel, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
         self._wheel = wheel
-        self._until = until
+        self._clock = clock
+        self._wall_clock = wall_clock
         self._groups: dict[Grants | None, _Group] = {}
         self.count = 0
 
@@ -32,43 +39,48 @@ class Attendance:
             yield from list(group.sessions)
 
     def join(self, session: Session) -> None:
-        """Note a session that was attached."""
+        """Note a session that is about to be attached."""
         group = self._groups.get(session.grants)
         if group is None:
-            group = self._groups[session.grants] = _Group(session.grants, self._until)
-            if session.grants is not None and session.grants.expires_at is not None:
-                self._wheel.add(group, self._until(session.grants.expires_at))
+            group = self._groups[session.grants] = _Group(self, session.grants)
+            self._wheel.add(group, self._next_visit(session.grants))
         group.sessions.add(session)
         self.count += 1
 
     def leave(self, session: Session) -> None:
         """Forget a session that has left its feed."""
         group = self._groups.get(session.grants)
-        if group is None or session not in group.sessions:
-            return
-        group.sessions.discard(session)
-        self.count -= 1
-        if not group.sessions and (group.grants is None or group.grants.expires_at is None):
-            del self._groups[session.grants]
+        if group is not None and session in group.sessions:
+            group.sessions.discard(session)
+            self.count -= 1
+
+    def visit(self, group: _Group) -> float | None:
+        """End the sessions of an expired token, forget one without sessions."""
+        expires_at = None if group.grants is None else group.grants.expires_at
+        if expires_at is not None and expires_at <= self._wall_clock():
+            for session in list(group.sessions):
+                session.end(TokenExpired("the token has expired", field="exp"))
+        if not group.sessions:
+            del self._groups[group.grants]
+            return None
+        return self._next_visit(group.grants)
+
+    def _next_visit(self, grants: Grants | None) -> float:
+        wait_s = _VISIT_S
+        if grants is not None and grants.expires_at is not None:
+            wait_s = min(wait_s, max(0.0, grants.expires_at - self._wall_clock()))
+        return self._clock() + wait_s
 
 
 class _Group:
-    """Sessions of one token; visited when it expires."""
+    """The sessions of one token; in the timer wheel while it is remembered."""
 
-    __slots__ = ("grants", "sessions", "until")
+    __slots__ = ("_attendance", "grants", "sessions")
 
-    def __init__(self, grants: Grants | None, until: Callable[[float], float]) -> None:
+    def __init__(self, attendance: Attendance, grants: Grants | None) -> None:
+        self._attendance = attendance
         self.grants = grants
-        self.until = until
         self.sessions: set[Session] = set()
 
-    def due(self, now: float) -> float | None:
-        """End every session of the expired token."""
-        if self.grants is None or self.grants.expires_at is None:
-            return None
-        at = self.until(self.grants.expires_at)
-        if at > now:
-            return at
-        for session in list(self.sessions):
-            session.end(TokenExpired("the token has expired", field="exp"))
-        return None
+    def due(self, now: float) -> float | None:  # noqa: ARG002 - the attendance has its own clocks
+        return self._attendance.visit(self)

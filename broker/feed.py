@@ -134,7 +134,7 @@ class Feed:
         self._base_cursor = self.cursor
         self._piece: tuple[int, int, bytes, int] | None = None
 
-    # --- state -----------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------
 
     @property
     def head(self) -> int:
@@ -165,7 +165,7 @@ class Feed:
             return self._cursors[position - self._base - 1]
         return self._base_cursor
 
-    # --- publishing ------------------------------------------------------------------------
+    # --- publishing ------------------------------------------------------------
 
     def append(self, frame: bytes, cursor: Cursor) -> None:
         """Add a frame to the run; `wake` has it written."""
@@ -222,7 +222,7 @@ class Feed:
             return None
         return merge([channel.span(self.encoder, self.cursor) for channel in self.channels])
 
-    # --- writing to cohorts ----------------------------------------------------------------
+    # --- writing to cohorts ------------------------------------------------------------
 
     def piece(self, position: int, end: int | None = None) -> tuple[bytes, int]:
         """
@@ -374,7 +374,7 @@ class Feed:
         return self._send(session, data)
 
     def _send(self, session: Session, data: bytes) -> int:
-        sent = session.write(data) if data else True
+        sent = session.outlet.write(data) if data else True
         if self.encoder.once:
             session.answer()
         elif sent:
@@ -398,7 +398,7 @@ class Feed:
         if position < self.head:
             self._turns.queue(host)
 
-    # --- reading ---------------------------------------------------------------------------
+    # --- reading ------------------------------------------------------------
 
     def collect(self, after: Cursor, limit_bytes: int, told: Cursor | None = None) -> Piece | None:
         """

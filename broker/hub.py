@@ -108,7 +108,7 @@ class Hub:
             raise RuntimeError("the hub has no synchroniser yet")
         return self._synchroniser
 
-    # --- what there is -----------------------------------------------------------------------
+    # --- what there is ------------------------------------------------------------
 
     @property
     def feeds(self) -> Iterable[Feed]:
@@ -173,7 +173,7 @@ class Hub:
             tenant.channels[name] = channel
         return channel
 
-    # --- announcements (Sink) -----------------------------------------------------------------
+    # --- announcements (Sink) ------------------------------------------------------------
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         """Take newly announced messages, in stamping order, to the feeds that carry them."""
@@ -224,7 +224,7 @@ class Hub:
         for tenant in self._tenants.values():
             self._sync.heal(tenant, list(tenant.channels.values()))
 
-    # --- synchronising -------------------------------------------------------------------------
+    # --- synchronising ------------------------------------------------------------
 
     def hold(self, channel: Channel) -> None:
         """Keep a channel's announcements back until it is synchronised."""
@@ -240,7 +240,7 @@ class Hub:
             for feed in list(feeds):
                 feed.release()
 
-    # --- upkeep --------------------------------------------------------------------------------
+    # --- upkeep ------------------------------------------------------------
 
     def ping(self, timestamp: float) -> None:
         """Write a ping to every feed that has the ping channel."""

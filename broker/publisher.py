@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
+import asyncio
+import logging
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError, Unavailable
@@ -46,9 +46,7 @@ class Publisher:
         limits: Bounds.
     """
 
-    def __init__(
-        self, store: Store, floor: Callable[[str], Cursor], limits: PublishLimits
-    ) -> None:
+    def __init__(self, store: Store, floor: Callable[[str], Cursor], limits: PublishLimits) -> None:
         self._store = store
         self._floor = floor
         self._limits = limits

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import Protocol
+import asyncio
 
 
 class Turn(Protocol):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
+import asyncio
 
 from broker.core.ring import History
 from broker.hub import Tenant

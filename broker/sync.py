@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import NamedTuple
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import NamedTuple
 
 from broker.channel import Channel
 from broker.core.cursor import START, Cursor
@@ -72,7 +73,7 @@ class Sync:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- what attaching asks ---------------------------------------------------------------------
+    # --- what attaching asks ------------------------------------------------------------
 
     @staticmethod
     def is_ready(channels: Sequence[Channel], after: Cursor) -> bool:
@@ -130,7 +131,7 @@ class Sync:
         """Take note that announcements come again."""
         self._connected.set()
 
-    # --- work --------------------------------------------------------------------------------------
+    # --- work ------------------------------------------------------------
 
     def _open(
         self, tenant: Tenant, channels: Sequence[Channel], after: Cursor
@@ -219,8 +220,11 @@ class Sync:
             if channel not in self._filling:
                 task = self._start(self._fill_one(tenant, channel))
                 self._filling[channel] = task
-                task.add_done_callback(lambda _, channel=channel: self._filling.pop(channel))
+                task.add_done_callback(partial(self._filled, channel))
         return {self._filling[channel] for channel in channels}
+
+    def _filled(self, channel: Channel, _: asyncio.Task[None]) -> None:
+        del self._filling[channel]
 
     async def _fill_one(self, tenant: Tenant, channel: Channel) -> None:
         # The whole ring is read, not only what one cursor needs: in a storm of resuming clients
@@ -255,7 +259,7 @@ class Sync:
             session.queued = False
         feed.resume(session)
 
-    # --- tasks ---------------------------------------------------------------------------------------
+    # --- tasks ------------------------------------------------------------
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
+import asyncio
 
 
 class Timed(Protocol):

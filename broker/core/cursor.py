@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_tz
 from functools import lru_cache
 from typing import NamedTuple
-
 import calendar
 import re
 

@@ -156,7 +156,7 @@ class Session:
             return self.feed.cursor_at(self.cohort.position)
         return self._cursor
 
-    # --- what the feed says ------------------------------------------------------------------
+    # --- what the feed says ------------------------------------------------------------
 
     def enter(self, feed: Line, cursor: Cursor) -> None:
         """Begin, lagging at a cursor."""
@@ -200,7 +200,7 @@ class Session:
         self.queued = False
         return 0 if self.feed is None else self.feed.catch_up(self)
 
-    # --- what the outlet says ----------------------------------------------------------------
+    # --- what the outlet says ------------------------------------------------------------
 
     def stalled(self) -> None:
         """Take note that the outlet holds bytes: nothing may be written until it is empty."""
