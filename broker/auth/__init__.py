@@ -1,0 +1,19 @@
+"""Authentication: from a token to what it may do, from an API key to whom it stands for."""
+
+from __future__ import annotations
+
+from broker.auth.api_keys import ApiKeys, Principal
+from broker.auth.keyring import KeyRing
+from broker.auth.keys import UnusableKey
+from broker.auth.sources import load_keys
+from broker.auth.verify import Expectations, Verifier
+
+__all__ = [
+    "ApiKeys",
+    "Expectations",
+    "KeyRing",
+    "Principal",
+    "UnusableKey",
+    "Verifier",
+    "load_keys",
+]
