@@ -1,0 +1,62 @@
+"""Settings of publishing: sizes, batches, queues, retries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.settings.declare import setting
+from broker.settings.measures import Bytes, Seconds, Whole, WholeSeconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """Publishers."""
+
+    max_message_bytes: int = setting(
+        Bytes(1, 64 * 2**20),
+        65_536,
+        doc="Length of a message, as compact JSON; channel rules may set less.",
+        why="Notifications are small, and a ring of 1,000 stays within 64 MiB at worst.",
+    )
+    max_body_bytes: int = setting(
+        Bytes(1024, 2**30),
+        4 * 2**20,
+        doc="Length of a publisher's request; a longer one is refused with 413.",
+        why="A full batch of messages of 400 bytes.",
+    )
+    max_batch_messages: int = setting(
+        Whole(1, 100_000, "messages"),
+        10_000,
+        doc="Messages of one request.",
+        why="They are stored in one step, which takes the store about 50 ms.",
+    )
+    max_publish_channels: int = setting(
+        Whole(1, 1000, "channels"),
+        50,
+        doc="Channels that one message may go to at once.",
+        why="As many as one subscriber may listen to.",
+    )
+    group_commit_messages: int = setting(
+        Whole(1, 10_000, "messages"),
+        512,
+        doc="Messages of different requests that are stored in one call, if so many wait.",
+        why="Most of what can be saved is saved by 64; 512 keeps the store busy 3 ms at a time.",
+    )
+    publish_queue_messages: int = setting(
+        Whole(1, 10_000_000, "messages"),
+        20_000,
+        doc="Messages that may wait for the store; more are refused with 503.",
+        why="Two full batches; at 50,000 messages a second nobody waits longer than half a second.",
+    )
+    publish_wait_s: float = setting(
+        Seconds(0.05, 300.0),
+        5.0,
+        doc="Time for which a publisher's request waits for the store.",
+        why="As long as the store may take for one call.",
+    )
+    idempotency_ttl_s: int = setting(
+        WholeSeconds(1, 30 * 86_400),
+        3600,
+        doc="Time for which the answer to an `Idempotency-Key` is remembered.",
+        why="Longer than publishers retry.",
+    )

@@ -1,0 +1,103 @@
+"""Settings of the process: listeners, workers, files, logs, starting and stopping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker.settings.declare import setting
+from broker.settings.kinds import Choice, FilePath, Listen
+from broker.settings.measures import Seconds, Whole
+from broker.settings.values import ListenAddress
+
+PACKAGED_CONFIG = Path(__file__).parent.parent / "channels.yaml"
+"""The channel rules that come with the broker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Listeners and processes."""
+
+    public: ListenAddress = setting(
+        Listen(),
+        ListenAddress("127.0.0.1", 8080),
+        doc="Where subscribers connect.",
+        why="Nothing is open to other machines until it is asked for.",
+    )
+    internal: ListenAddress = setting(
+        Listen(),
+        ListenAddress("127.0.0.1", 8081),
+        doc="Where publishers, operators and monitoring connect; needs `api_keys` when other "
+        "machines can reach it.",
+        why="Publishing is kept apart from the address that browsers reach.",
+    )
+    workers: int = setting(
+        Whole(1, 256),
+        1,
+        doc="Processes that share the listeners.",
+        why="One process fills one core, and most installations need no more.",
+    )
+    data: Path = setting(
+        FilePath(),
+        Path("data"),
+        doc="Directory of the private store, the generated token secret and sockets; made on "
+        "first start.",
+        why="A first start needs no rights outside the working directory.",
+    )
+    config: Path = setting(
+        FilePath(),
+        PACKAGED_CONFIG,
+        shown="./channels.yaml where it exists, else the packaged one",
+        doc="Channel rules.",
+        why="A directory with rules of its own uses them, any other one starts all the same.",
+    )
+    max_connections: int = setting(
+        Whole(1, 10_000_000, "connections"),
+        100_000,
+        doc="Public connections of one process; more are refused with 503.",
+        why="At 4 KiB each they take 400 MiB, which a small machine can give.",
+    )
+    accept_backlog: int = setting(
+        Whole(1, 65_535, "connections"),
+        4096,
+        doc="Connections that the kernel keeps waiting for a process to accept them.",
+        why="Everybody coming back after a restart waits in line instead of being refused; also "
+        "what Linux allows by default.",
+    )
+    request_timeout_s: float = setting(
+        Seconds(0.1, 3600.0),
+        10.0,
+        doc="Time in which the head of a request must have arrived, or its connection is closed.",
+        why="Slow networks need a few seconds; a client that dawdles on purpose holds no more.",
+    )
+    drain_s: float = setting(
+        Seconds(0.0, 3600.0),
+        10.0,
+        doc="Time over which a process that stops sends its subscribers away.",
+        why="Subscribers come back spread out, and within the grace that supervisors commonly "
+        "give before they kill.",
+    )
+    retry_after_s: float = setting(
+        Seconds(0.0, 3600.0),
+        20.0,
+        doc="Earliest time after which a client that was sent away is asked to come back.",
+        why="Clients of this dialect wait 20 to 30 seconds after a failure (D49).",
+    )
+    retry_jitter_s: float = setting(
+        Seconds(0.0, 3600.0),
+        10.0,
+        doc="Random time added to `retry_after_s`.",
+        why="Together with it: the 20 to 30 seconds of D49, without a crowd at the end.",
+    )
+    log_level: str = setting(
+        Choice(("debug", "info", "warning", "error")),
+        "info",
+        doc="Least important kind of line that is logged.",
+        why="Starts, stops and faults are seen; single requests are not.",
+    )
+    log_format: str = setting(
+        Choice(("text", "json")),
+        "text",
+        doc="Form of a log line.",
+        why="The first reader is a person at a terminal.",
+    )

@@ -1,0 +1,64 @@
+"""Settings of subscribing: channel lists, waits, pings, what one answer may hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.settings.declare import setting
+from broker.settings.kinds import Switch
+from broker.settings.measures import Bytes, Seconds, Whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribing:
+    """Subscribers."""
+
+    max_channels: int = setting(
+        Whole(1, 1000, "channels"),
+        50,
+        doc="Channels of one connection.",
+        why="The limit of this dialect (D13).",
+    )
+    max_channel_bytes: int = setting(
+        Bytes(16, 1024),
+        256,
+        doc="Length of a channel's name.",
+        why="Names carry a kind and one or two ids; what is longer is a mistake.",
+    )
+    backtrack: bool = setting(
+        Switch(),
+        False,
+        doc="Whether `.b5` at the end of a name asks for the last 5 messages.",
+        why="A user id such as `b5` at the end of a name must stay one.",
+    )
+    longpoll_timeout_s: float = setting(
+        Seconds(0.05, 3600.0),
+        25.0,
+        doc="Time for which a long poll is held.",
+        why="The hold of this dialect (D11); proxies commonly give up after 30 or 60.",
+    )
+    max_poll_bytes: int = setting(
+        Bytes(1024, 256 * 2**20),
+        2**20,
+        doc="Length of a poll's answer, always at least one message; the rest comes with the "
+        "next one.",
+        why="A second on a slow line; who has missed more polls again at once.",
+    )
+    ping_interval_s: float = setting(
+        Seconds(1.0, 3600.0),
+        10.0,
+        doc="Time between two messages of the channel `ping`.",
+        why="Clients of this dialect expect one every 10 seconds and warn after 60.",
+    )
+    websocket_ping_s: float = setting(
+        Seconds(1.0, 3600.0),
+        30.0,
+        doc="Time between two pings of a WebSocket; unanswered by the next, it is closed.",
+        why="Shorter than proxies' usual minute of silence, and a dead peer is gone within one.",
+    )
+    max_frame_bytes: int = setting(
+        Bytes(125, 2**20),
+        4096,
+        doc="Length of a message from a WebSocket subscriber; a longer one closes with 1009.",
+        why="Subscribers have nothing to say beyond control frames.",
+    )

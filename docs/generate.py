@@ -1,0 +1,30 @@
+"""Write the reference pages that are made from the code; `--check` only compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+
+from broker.settings import describe
+
+DOCS = Path(__file__).parent
+PAGES = {DOCS / "reference" / "settings.md": describe}
+
+
+def main(check: bool) -> int:
+    """Write each page that differs, or, with `check`, name it and return 1."""
+    stale = [page for page, make in PAGES.items() if not _says(page, make())]
+    for page in stale:
+        print(f"{page.relative_to(DOCS.parent)}: {'out of date' if check else 'written'}")
+        if not check:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(PAGES[page](), encoding="utf-8")
+    return int(check and bool(stale))
+
+
+def _says(page: Path, text: str) -> bool:
+    return page.is_file() and page.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
