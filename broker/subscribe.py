@@ -92,6 +92,8 @@ class Subscriber:
     ) -> Session:
         """Make a session of a connection; what it misses is written from here on."""
         session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
-        self._attendance.join(session)
-        entry.feed.attach(session, entry.cursor)
+        outlet.bind(session)
+        if not outlet.ending:
+            self._attendance.join(session)
+            entry.feed.attach(session, entry.cursor)
         return session

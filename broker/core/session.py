@@ -26,6 +26,13 @@ class Outlet(Protocol):
 
     fd: int
 
+    @property
+    def ending(self) -> bool:
+        """Whether the goodbye was said or the client is gone: nothing more is sent."""
+
+    def bind(self, session: Session) -> None:
+        """Take the session that is told of the connection's fate."""
+
     def write(self, data: bytes) -> bool:
         """
         Send bytes, in order.
@@ -219,7 +226,10 @@ class Session:
         if self.feed is not None:
             self.feed.leave(self)
 
+    def withdraw(self) -> Cursor:
+        """Leave the feed, if still there; return the cursor to come back with."""
+        return self._cursor if self.feed is None else self.feed.leave(self)
+
     def end(self, error: BrokerError | None, retry_after_s: float | None = None) -> None:
         """Close the connection, handing its cursor to the client."""
-        cursor = self._cursor if self.feed is None else self.feed.leave(self)
-        self.outlet.end(error, cursor, retry_after_s)
+        self.outlet.end(error, self.withdraw(), retry_after_s)

@@ -1,0 +1,91 @@
+"""Admission: from a request to what its sender may read, or the refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from broker.core.errors import ChannelForbidden, TokenMissing
+from broker.core.grants import Grants, Rulebook, decide
+from broker.core.tenants import MAIN_TENANT
+from broker.protocols.pushstream.request import Subscription
+
+
+class Verifier(Protocol):
+    """Tells what a token may do; `broker.auth` has one."""
+
+    async def authenticate(self, token: str) -> Grants:
+        """
+        Check a token.
+
+        Raises:
+            Unauthorized: it is bad, expired or revoked.
+        """
+
+
+class Admitted(NamedTuple):
+    """
+    A request that may be served.
+
+    Attributes:
+        tenant: Whose channels.
+        channels: Those of the requested channels that are allowed, in order.
+        grants: What the token allows, or None without one.
+    """
+
+    tenant: str
+    channels: tuple[str, ...]
+    grants: Grants | None
+
+
+class Admission:
+    """
+    Decides who may read what.
+
+    Args:
+        verifier: Checks tokens.
+        rulebook: Gives the present channel rules.
+        strict: Whether a list that is not allowed as a whole is refused.
+    """
+
+    def __init__(
+        self, verifier: Verifier, rulebook: Callable[[], Rulebook], *, strict: bool
+    ) -> None:
+        self._verifier = verifier
+        self._rulebook = rulebook
+        self._strict = strict
+
+    async def admit(self, request: Subscription) -> Admitted:
+        """
+        Return the allowed part of what is asked for.
+
+        Raises:
+            Unauthorized: the token is bad, or there is none and nothing is public.
+            ChannelForbidden: no channel is allowed, or one is not and lists are strict.
+
+        Source: dashly-rts 2.1 (partial grants); `design.md` section 8.
+        """
+        grants = await self._verifier.authenticate(request.token) if request.token else None
+        tenant = MAIN_TENANT if grants is None else grants.tenant
+        return Admitted(tenant, self._allowed(grants, request.channels), grants)
+
+    def _allowed(self, grants: Grants | None, channels: Sequence[str]) -> tuple[str, ...]:
+        rulebook = self._rulebook()
+        decisions = [decide(rulebook, grants, "subscribe", channel) for channel in channels]
+        allowed = tuple(
+            channel
+            for channel, decision in zip(channels, decisions, strict=True)
+            if decision.allowed
+        )
+        if allowed and (len(allowed) == len(channels) or not self._strict):
+            return allowed
+        if grants is None and not allowed:
+            raise TokenMissing(
+                "a token is needed: send auth_token in the query or Authorization: Bearer",
+                field="auth_token",
+            )
+        refused, decision = next(
+            pair for pair in zip(channels, decisions, strict=True) if not pair[1].allowed
+        )
+        which = "no requested channel is allowed" if not allowed else "a channel is not allowed"
+        raise ChannelForbidden(f"{which}; {refused}: {decision.reason}", field="channels")

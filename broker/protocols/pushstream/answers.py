@@ -1,0 +1,160 @@
+"""Answers of this dialect: heads of polls, refusals, and the headers that all of them carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from time import time
+import math
+
+import orjson
+
+from broker.core.cursor import Cursor, http_date
+from broker.core.errors import BrokerError
+
+GAP_HEADER = "X-Broker-Gap"
+EXPLAIN_HEADER = "X-Nginx-PushStream-Explain"
+
+EXPOSED_HEADERS = f"ETag, Last-Modified, Retry-After, {GAP_HEADER}, {EXPLAIN_HEADER}"
+"""What a page of another origin may read; without `ETag` a poller loses its place (2.3.9)."""
+
+ALLOWED_HEADERS = (
+    "Authorization, If-Modified-Since, If-None-Match, Last-Event-ID, Cache-Control, "
+    "X-Requested-With"
+)
+"""What a page of another origin may send."""
+
+PREFLIGHT_AGE_S = 600
+"""How long a browser may remember a preflight: a change of origins is seen within ten minutes."""
+
+UNCACHED: Mapping[str, str] = {
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    "Expires": "Thu, 01 Jan 1970 00:00:01 GMT",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Sent with every answer: nothing here may be cached or taken for something else."""
+
+POLL_TYPE = "text/plain; charset=utf-8"
+"""Lines of JSON are not one JSON document; the module's own type keeps clients from parsing."""
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def cross_origin(origin: str | None) -> dict[str, str]:
+    """
+    Return the headers that let a page of an origin read the answer.
+
+    Args:
+        origin: The page's origin, `*` for any, or None for none.
+
+    Source: WHATWG Fetch, section 3.3; dashly-rts 2.3.9.
+    """
+    if origin is None:
+        return {}
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+    }
+    if origin != "*":
+        headers["Vary"] = "Origin"
+    return headers
+
+
+def preflight(origin: str | None) -> dict[str, str]:
+    """Return the headers of the answer to OPTIONS."""
+    if origin is None:
+        return {}
+    return {
+        **cross_origin(origin),
+        "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Max-Age": str(PREFLIGHT_AGE_S),
+    }
+
+
+def cursor_headers(cursor: Cursor) -> dict[str, str]:
+    """Return the headers that carry a cursor (D44)."""
+    return {"ETag": f"W/{cursor.tag}", "Last-Modified": cursor.http_date}
+
+
+def refusal_headers(error: BrokerError, retry_after_s: float | None) -> dict[str, str]:
+    """Return the headers that explain a refusal."""
+    headers = {EXPLAIN_HEADER: _header_text(str(error))}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(retry_after_s))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def refusal_body(error: BrokerError) -> bytes:
+    """
+    Return the body of a refusal, for both kinds of reader.
+
+    Source: RFC 9457; dashly-rts 2.1 (`meta`) and section 3.
+    """
+    meta = {"status": int(error.status), "error": error.slug, "error_message": str(error)}
+    return orjson.dumps({**error.problem(), "meta": meta, "data": {}})
+
+
+def _header_text(text: str) -> str:
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+class PollAnswers:
+    """
+    Whole answers to polls, as bytes: what polls get is written without aiohttp.
+
+    Args:
+        origin: Page that may read them; see `cross_origin`.
+        keep_alive: Whether the connection stays open behind the answer.
+        versioned: Whether the client speaks HTTP/1.1; an older one must be told to keep it open.
+    """
+
+    def __init__(self, origin: str | None, *, keep_alive: bool, versioned: bool = True) -> None:
+        self.keep_alive = keep_alive
+        fixed = {**UNCACHED, **cross_origin(origin)}
+        if not keep_alive:
+            fixed["Connection"] = "close"
+        elif not versioned:
+            fixed["Connection"] = "keep-alive"
+        self._fixed = _lines(fixed)
+
+    def messages(self, body: bytes, cursor: Cursor, gap: Cursor | None) -> bytes:
+        """Return the answer that carries messages."""
+        return b"%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+            self._head(HTTPStatus.OK, cursor, gap),
+            POLL_TYPE.encode(),
+            len(body),
+            body,
+        )
+
+    def nothing(self, cursor: Cursor, gap: Cursor | None = None) -> bytes:
+        """Return the answer without a message; its cursor is the client's next one (2.3.4)."""
+        return b"%b\r\n" % self._head(HTTPStatus.NOT_MODIFIED, cursor, gap)
+
+    def refusal(self, error: BrokerError, cursor: Cursor, retry_after_s: float | None) -> bytes:
+        """Return the answer of a wait that ends early; the client keeps its place."""
+        body = refusal_body(error)
+        headers = {
+            "Content-Type": PROBLEM_TYPE,
+            "Content-Length": str(len(body)),
+            **refusal_headers(error, retry_after_s),
+        }
+        return b"%b%b\r\n%b" % (self._head(error.status, cursor, None), _lines(headers), body)
+
+    def _head(self, status: HTTPStatus, cursor: Cursor, gap: Cursor | None) -> bytes:
+        told = b"" if gap is None else b"%b: %d-%d\r\n" % (GAP_HEADER.encode(), *gap)
+        return b"HTTP/1.1 %d %b\r\nDate: %b\r\nETag: W/%d\r\nLast-Modified: %b\r\n%b%b" % (
+            status,
+            status.phrase.encode(),
+            http_date(int(time())).encode(),
+            cursor.tag,
+            cursor.http_date.encode(),
+            told,
+            self._fixed,
+        )
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")

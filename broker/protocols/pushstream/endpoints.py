@@ -1,0 +1,106 @@
+"""The public endpoints of this dialect: paths, methods, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
+import logging
+
+from aiohttp import hdrs, web
+
+from broker.core.errors import (
+    BadRequest,
+    BrokerError,
+    InternalError,
+    MethodNotAllowed,
+    UnknownPath,
+)
+from broker.protocols.pushstream.answers import (
+    PROBLEM_TYPE,
+    UNCACHED,
+    cross_origin,
+    preflight,
+    refusal_body,
+    refusal_headers,
+)
+from broker.protocols.pushstream.polling import Polling
+from broker.protocols.pushstream.services import Services
+from broker.protocols.pushstream.streaming import Streaming
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+
+_READING = (hdrs.METH_GET, hdrs.METH_HEAD)
+_WEBSOCKET = "websocket"
+
+
+class Endpoints:
+    """
+    Answers every request on the public listener.
+
+    Args:
+        services: What the handlers work with.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        polling = Polling(services)
+        streaming = Streaming(services)
+        self._handlers: dict[str, Handler] = {
+            _WEBSOCKET: streaming.websocket,
+            "longpoll": lambda request, path: polling.answer(request, path, hold=True),
+            "shortpoll": lambda request, path: polling.answer(request, path, hold=False),
+            "eventsource": streaming.events,
+            "sse": streaming.events,
+        }
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, whatever it is."""
+        try:
+            return await self._answer(request)
+        except BrokerError as error:
+            return self._refusal(request, error)
+        except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
+            _log.exception("a request failed")
+            return self._refusal(request, InternalError("the broker failed; try again later"))
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        mode, _, path = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
+        handler = self._handlers.get(mode)
+        if handler is None:
+            nearest = get_close_matches(mode, self._handlers, n=1)
+            raise UnknownPath(
+                "subscribe at /websocket/, /longpoll/, /shortpoll/ or /eventsource/",
+                field="path",
+                nearest=f"/{nearest[0]}/" if nearest else None,
+            )
+        if request.method == hdrs.METH_OPTIONS:
+            return web.Response(headers=preflight(self._services.readable_by(request)))
+        if request.method not in _READING or (
+            request.method == hdrs.METH_HEAD and mode == _WEBSOCKET
+        ):
+            raise MethodNotAllowed(f"{request.method} is not answered here", field="method")
+        if request.body_exists:
+            raise BadRequest("a subscription has no body", field="Content-Length")
+        return await handler(request, path)
+
+    def _refusal(self, request: web.Request, error: BrokerError) -> web.Response:
+        retry_after_s = self._services.retry_after_s() if error.retry else None
+        headers = {
+            hdrs.CONTENT_TYPE: PROBLEM_TYPE,
+            **UNCACHED,
+            **cross_origin(self._services.readable_by(request)),
+            **refusal_headers(error, retry_after_s),
+            **getattr(error, "headers", {}),
+        }
+        if isinstance(error, MethodNotAllowed):
+            headers[hdrs.ALLOW] = "GET, HEAD, OPTIONS"
+        return web.Response(status=error.status, body=refusal_body(error), headers=headers)
+
+
+def make_app(services: Services) -> web.Application:
+    """Return the public application."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", Endpoints(services).handle)
+    return app

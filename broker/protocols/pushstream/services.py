@@ -1,0 +1,116 @@
+"""What the handlers of this dialect share."""
+
+from __future__ import annotations
+
+from asyncio import BaseProtocol
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from broker.core.errors import OriginForbidden
+from broker.protocols.pushstream.admission import Admission, Admitted
+from broker.protocols.pushstream.request import (
+    RequestLimits,
+    Subscription,
+    parse_subscription,
+)
+from broker.subscribe import Subscriber
+from broker.transports.poll import PollLimits
+from broker.transports.stream import StreamLimits
+from broker.transports.websocket import WebSocketLimits
+from broker.wheel import Wheel
+
+ANY_ORIGIN = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    Bounds of the public endpoints.
+
+    Attributes:
+        request: Of what a request may ask for.
+        websocket: Of a WebSocket.
+        stream: Of an event stream.
+        poll: Of a poll's connection.
+        answer_bytes: Messages in the answer of one poll, one message excepted.
+        ping_interval_s: Seconds between two messages of the ping channel.
+    """
+
+    request: RequestLimits
+    websocket: WebSocketLimits
+    stream: StreamLimits
+    poll: PollLimits
+    answer_bytes: int = 2**20
+    ping_interval_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """
+    What the handlers work with.
+
+    Attributes:
+        subscriber: Prepares feeds and attaches sessions.
+        admission: Decides who may read what.
+        wheel: Times connections.
+        limits: Bounds.
+        successor: Makes the protocol that reads what comes behind an answered poll.
+        wall_clock: Seconds since the epoch.
+        retry_after_s: Gives the wait, in seconds, that a client is asked for.
+        origins: Pages that may subscribe; `*` for all.
+        token_cookie: Name of the cookie that may carry the token, or empty.
+        refuse_by_close: Whether a refused WebSocket is accepted and closed with a code.
+    """
+
+    subscriber: Subscriber
+    admission: Admission
+    wheel: Wheel
+    limits: Limits
+    successor: Callable[[], BaseProtocol]
+    wall_clock: Callable[[], float]
+    retry_after_s: Callable[[], float]
+    origins: frozenset[str] = frozenset({ANY_ORIGIN})
+    token_cookie: str = ""
+    refuse_by_close: bool = False
+
+    def read(self, request: web.BaseRequest, path: str) -> Subscription:
+        """
+        Read what a request asks for.
+
+        Args:
+            request: The request.
+            path: Its path behind the mode, still percent-encoded.
+
+        Raises:
+            BadRequest: it is malformed.
+        """
+        cookie = request.cookies.get(self.token_cookie, "") if self.token_cookie else ""
+        query = request.raw_path.partition("?")[2] if isinstance(request, web.Request) else ""
+        return parse_subscription(path, query, request.headers, self.limits.request, cookie)
+
+    async def admit(self, subscription: Subscription) -> Admitted:
+        """Return the allowed part of what is asked for, or raise the refusal."""
+        return await self.admission.admit(subscription)
+
+    def readable_by(self, request: web.BaseRequest) -> str | None:
+        """Return the origin that may read the answer: `*`, the page's own, or None."""
+        if ANY_ORIGIN in self.origins:
+            return ANY_ORIGIN
+        origin = request.headers.get(hdrs.ORIGIN)
+        return origin if origin in self.origins else None
+
+    def check_origin(self, request: web.BaseRequest) -> None:
+        """
+        Refuse a page of a site that may not subscribe.
+
+        Needed where the browser does not ask by itself: on WebSockets.
+
+        Raises:
+            OriginForbidden: the request names an origin that is not allowed.
+
+        Source: RFC 6455, section 10.2.
+        """
+        if hdrs.ORIGIN in request.headers and self.readable_by(request) is None:
+            raise OriginForbidden("pages of this origin may not subscribe", field=hdrs.ORIGIN)
