@@ -13,7 +13,7 @@ CODE   := $(foreach dir,broker tests benchmarks docs .ci,$(if $(shell find $(dir
 .PHONY: help setup check fmt test unit conformance integration e2e bench coverage docs wheel run clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "  make %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything from uv.lock into .venv
 
@@ -38,7 +38,7 @@ fmt: setup ## format and fix what can be fixed
 test: setup ## every test, real stores and processes included
 	$(BIN)/pytest $(ARGS)
 
-unit conformance integration e2e: setup ## the tests of one kind
+unit conformance integration e2e: setup ## the tests of that kind
 	$(BIN)/pytest tests/$@ $(ARGS)
 
 coverage: setup ## every test, with the lines and branches that none of them reaches
