@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.catalog.catalog import Catalog, default_path
+from broker.catalog.catalog import Catalog
 from broker.catalog.problems import CatalogError, Problem
 
-__all__ = ["Catalog", "CatalogError", "Problem", "default_path"]
+__all__ = ["Catalog", "CatalogError", "Problem"]

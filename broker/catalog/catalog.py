@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 from broker.catalog.document import read_document
@@ -120,12 +119,6 @@ class Catalog:
         likenesses = {_likeness(entry.pattern, parts): entry for entry in self.entries}
         near = get_close_matches(channel, likenesses, n=1)
         return likenesses[near[0]].pattern.text if near else None
-
-
-def default_path() -> Path:
-    """Return where the catalogue that comes with the broker is: in the package, or beside it."""
-    packaged = Path(str(resources.files("broker") / "channels.yaml"))
-    return packaged if packaged.exists() else packaged.parent.parent / packaged.name
 
 
 def _index(entries: Sequence[Entry]) -> dict[tuple[str | None, int], list[Entry]]:
