@@ -15,10 +15,11 @@ class Access:
     """Tokens and keys."""
 
     jwt_secret: Secret = setting(
-        SecretText(),
+        SecretText(32),
         Secret(""),
         shown="made on first start, kept in the data directory",
-        doc="Secret of tokens signed with HS256, HS384 or HS512; at least 32 bytes are advised.",
+        doc="Secret of tokens signed with HS256; with 48 bytes also HS384, with 64 also HS512 "
+        "(RFC 7518, section 3.2).",
         why="No installation shares a secret with another one.",
     )
     jwt_keys: tuple[str, ...] = setting(

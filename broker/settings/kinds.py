@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
+import os
 import re
 
 from broker.settings.errors import Unreadable, nearest, printable
@@ -164,14 +165,28 @@ class Items(Kind[tuple[str, ...]]):
         return item
 
 
+@dataclass(frozen=True)
 class SecretText(Kind[Secret]):
-    """A text that is never shown."""
+    """
+    A text that is never shown, or none.
 
+    Args:
+        least: Bytes that it has at least, unless it is empty.
+    """
+
+    least: int
     metavar = "SECRET"
     secret = True
 
     def read(self, text: str) -> Secret:
+        size = len(os.fsencode(text))
+        if 0 < size < self.least:
+            example = f"for example from: openssl rand -hex {self.least}"
+            raise Unreadable(f"{size} bytes; {self.least} are needed, {example}")
         return Secret(text)
+
+    def allowed(self) -> str:
+        return f"at least {self.least} bytes"
 
 
 class ApiKeys(Kind[tuple[ApiKey, ...]]):

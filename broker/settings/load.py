@@ -23,7 +23,6 @@ GROUPS = (Serving, Storing, Access, Subscribing, Publishing, Delivering)
 OWN_CONFIG = Path("channels.yaml")
 """Channel rules of the working directory."""
 
-ADVISED_SECRET_BYTES = 32
 ADVISED_KEY_CHARS = 16
 
 SERVICE_LINK = re.compile(r"BROKER_(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_(TCP|UDP)\w*)?)")
@@ -78,13 +77,7 @@ class Settings(Delivering, Publishing, Subscribing, Access, Storing, Serving):
 
     def cautions(self) -> list[str]:
         """Return what is allowed and still worth a word at start, one sentence each."""
-        cautions = []
-        if self.jwt_secret and len(self.jwt_secret.reveal().encode()) < ADVISED_SECRET_BYTES:
-            cautions.append(
-                f"jwt_secret is shorter than {ADVISED_SECRET_BYTES} bytes and can be guessed "
-                "(RFC 7518, section 3.2)."
-            )
-        cautions += [
+        cautions = [
             f"The API key of {key.name} is shorter than {ADVISED_KEY_CHARS} characters."
             for key in self.api_keys
             if len(key.key.reveal()) < ADVISED_KEY_CHARS

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from broker.settings.errors import Unreadable
-from broker.settings.kinds import ApiKeys, Choice, FilePath, Items, Kind, Listen, Switch, Text, Url
+from broker.settings.kinds import (
+    ApiKeys,
+    Choice,
+    FilePath,
+    Items,
+    Kind,
+    Listen,
+    SecretText,
+    Switch,
+    Text,
+    Url,
+)
 from broker.settings.measures import Bytes, Milliseconds, Seconds, Whole, WholeSeconds
 from broker.settings.values import ApiKey, Secret
 
@@ -37,6 +48,8 @@ REDIS = Url(("redis://", "rediss://", "unix://"), ("memory:",))
         (Text(), "", ""),
         (Items(), "a, b,,c", ("a", "b", "c")),
         (Items(), "", ()),
+        (SecretText(32), "", Secret("")),
+        (SecretText(32), "é" * 16, Secret("é" * 16)),
         (ApiKeys(), "", ()),
         (
             ApiKeys(),
@@ -77,6 +90,7 @@ def test_a_right_text_is_read(kind: Kind[Any], text: str, value: object) -> None
         (FilePath(), "", "not a path", ""),
         (FilePath(), "~nobody-here/data", "no such home directory", ""),
         (Items("[ab]", "a or b"), "a,c", "c is not a or b", ""),
+        (SecretText(32), "x" * 31, "31 bytes; 32 are needed", ""),
         (Listen(), "8080", "not HOST:PORT", "127.0.0.1:8080"),
         (Listen(), ":8080", "not HOST:PORT", "0.0.0.0:8080"),
         (Listen(), "unix:", "no path", "unix:broker.sock"),

@@ -163,19 +163,14 @@ def test_p9_secrets_are_shown_nowhere() -> None:
     settings = Settings.load(told, {})
     assert Secret(SECRET) == settings.jwt_secret
     assert SECRET not in repr(settings)
-    wrong = {"jwt_secret": SECRET, "api_keys": f"{SECRET}:", "store": f"http://:{SECRET}@x"}
-    assert not [line for line in faults(wrong) if SECRET in line]
+    wrong = {"jwt_secret": SECRET[:31], "api_keys": f"{SECRET}:", "store": f"http://:{SECRET}@x"}
+    assert not [line for line in faults(wrong) if SECRET[:31] in line]
 
 
-def test_weak_secrets_and_a_fleeting_store_are_worth_a_word() -> None:
-    """Short secrets, short keys and the memory store are allowed, and named at start."""
-    quiet = Settings(jwt_secret=Secret(SECRET))
-    assert [] == quiet.cautions()
-    loud = Settings.load(
-        {"jwt_secret": "short", "api_keys": "ops:short", "store": MEMORY_STORE}, {}
-    )
-    secret, key, store = loud.cautions()
-    assert "jwt_secret" in secret
+def test_weak_keys_and_a_fleeting_store_are_worth_a_word() -> None:
+    """Short API keys and the memory store are allowed, and named at start."""
+    assert [] == Settings.load({"api_keys": f"ops:{SECRET}"}, {}).cautions()
+    key, store = Settings.load({"api_keys": "ops:short", "store": MEMORY_STORE}, {}).cautions()
     assert "API key of ops" in key
     assert "end with it" in store
 
