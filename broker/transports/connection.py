@@ -50,7 +50,8 @@ class Connection(Protocol, ABC):
     Owns no task, no timer and no buffer. Bytes go straight to the descriptor while nothing is
     buffered; what the kernel does not take at once goes to the transport, whose high-water mark
     is 0, so the session is told `stalled` at that moment and `drained` when it is empty again.
-    TLS connections have no descriptor: their bytes always go through the transport.
+    TLS connections have no descriptor: their bytes always go through the transport, which hands
+    up to 64 KiB on to the socket's own transport before it counts them as buffered.
 
     A write that fails cuts the connection, and the session hears `lost` soon after; it never
     raises. After `end`, and once the client is gone, writes are dropped.
@@ -168,10 +169,14 @@ class Connection(Protocol, ABC):
     def connection_made(self, transport: BaseTransport) -> None:
         """Take a transport on; it may already hold bytes of an earlier answer."""
         self._transport = cast("Transport", transport)
-        self._paused = self._transport.get_write_buffer_size() > 0
-        self._transport.set_write_buffer_limits(high=0)
         if self._transport.get_extra_info("sslcontext") is None:
+            self._transport.set_write_buffer_limits(high=0)
             self.fd = self._transport.get_extra_info("socket").fileno()
+        else:
+            # A TLS transport pauses at the mark, not above it.
+            self._transport.set_write_buffer_limits(high=1, low=0)
+        if self._transport.get_write_buffer_size() and not self._paused:
+            self.pause_writing()
 
     def pause_writing(self) -> None:
         """Take note that something is buffered."""
