@@ -110,9 +110,7 @@ class Pattern:
         self.segments = tuple(Segment.parse(part) for part in text.split("."))
         self.variables = tuple(part.variable for part in self.segments if part.variable)
         if len(set(self.variables)) < len(self.variables):
-            raise BadPattern(
-                f'every variable of a pattern needs its own name, "{text}" repeats one'
-            )
+            raise BadPattern(f'a pattern names each variable once, "{text}" repeats one')
         self._match = re.compile(r"\.".join(_expression(part) for part in self.segments)).fullmatch
 
     @property
