@@ -1,0 +1,109 @@
+"""Where a store's server is reached, and how to log in there."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Protocol
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+from redis.asyncio.connection import (
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+
+_READ_BYTES: Final = 65_536
+_COMMON: Final = frozenset({"db", "username", "password"})
+_TLS: Final = frozenset(
+    {
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_ciphers",
+        "ssl_keyfile",
+        "ssl_min_version",
+        "ssl_password",
+    }
+)
+
+P = TypeVar("P", bound=Protocol)
+RedisConnection = Connection | UnixDomainSocketConnection
+
+
+class Address:
+    """
+    A server of the store.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`, with credentials, database and `ssl_…` options.
+
+    Attributes:
+        name: The address without credentials, for logs and errors.
+        database: Number of the database.
+
+    Raises:
+        ValueError: `url` is none of these, or has an unknown option; its text has no credentials.
+    """
+
+    def __init__(self, url: str) -> None:
+        options: dict[str, Any] = dict(parse_url(url))
+        self._kind: type[RedisConnection] = options.pop("connection_class", Connection)
+        self._options = options
+        self._check_options()
+        self.database = int(options.get("db", 0))
+        self.name = self._name()
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """The words after AUTH; none where the server asks for no password."""
+        username, password = self._options.get("username"), self._options.get("password")
+        if password is None:
+            return ()
+        return (password,) if username is None else (username, password)
+
+    def connection(self) -> RedisConnection:
+        """Return a new connection for commands, not yet connected; deadlines are the caller's."""
+        return self._kind(
+            **self._options,
+            protocol=2,
+            socket_timeout=None,
+            socket_read_size=_READ_BYTES,
+            driver_info=None,
+        )
+
+    async def connect(self, loop: AbstractEventLoop, protocol: P) -> P:
+        """
+        Connect a protocol of our own.
+
+        Raises:
+            OSError: the server cannot be reached.
+        """
+        if self._kind is UnixDomainSocketConnection:
+            await loop.create_unix_connection(lambda: protocol, self._options["path"])
+            return protocol
+        host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
+        tls = None
+        if self._kind is SSLConnection:
+            tls = SSLConnection(**self._options).ssl_context.get()
+        await loop.create_connection(lambda: protocol, host, port, ssl=tls)
+        return protocol
+
+    def _check_options(self) -> None:
+        place = {"path"} if self._kind is UnixDomainSocketConnection else {"host", "port"}
+        known = _COMMON | place | (_TLS if self._kind is SSLConnection else frozenset())
+        for option in self._options.keys() - known:
+            near = get_close_matches(option, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"the store URL has an unknown option {option!r}{hint}")
+        if self._kind is UnixDomainSocketConnection and not self._options.get("path"):
+            raise ValueError("the store URL must name a socket, for example unix:///run/redis.sock")
+
+    def _name(self) -> str:
+        if self._kind is UnixDomainSocketConnection:
+            return f"unix://{self._options['path']}"
+        scheme = "rediss" if self._kind is SSLConnection else "redis"
+        host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
+        return f"{scheme}://{host}:{port}/{self.database}"

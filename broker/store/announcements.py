@@ -1,0 +1,165 @@
+"""The wire of the announcement connection: our own protocol, since every message passes here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+from hiredis import ProtocolError, Reader, ReplyError, pack_command
+
+from broker.core.message import Message
+from broker.store.codec import Tick, decode_announcement, decode_tick
+
+_log = logging.getLogger(__name__)
+
+_MESSAGE: Final = b"message"
+_SUBSCRIBED: Final = b"subscribe"
+_PONGS: Final = (b"PONG", b"pong")
+_NAMES_PER_COMMAND: Final = 1000
+"""Channels in one SUBSCRIBE, so that no command keeps the server busy for long."""
+
+
+class Route(NamedTuple):
+    """
+    What an announcement channel of the server carries.
+
+    Attributes:
+        tenant: Name of the tenant.
+        channel: Name of the broker's channel; empty for the node's ticks.
+    """
+
+    tenant: str
+    channel: str
+
+
+_ANSWER: Final = Route("", "")
+"""Stands for what is no announcement."""
+
+
+class Ear(Protocol):
+    """Who hears an announcement connection: the listener. Calls come in the order of the wire."""
+
+    def announced(self, tenant: str, messages: Sequence[Message]) -> None:
+        """Take newly announced messages of one tenant."""
+
+    def ticked(self, tenant: str, tick: Tick) -> None:
+        """Take a tick of this node."""
+
+    def confirmed(self) -> None:
+        """Take note that the server confirmed one more subscription."""
+
+
+class AnnouncementProtocol(asyncio.Protocol):
+    """
+    One connection in the subscribed state.
+
+    Args:
+        routes: What each announcement channel carries, kept up to date by the listener. What comes
+            on any other channel is dropped.
+        ear: Who hears.
+
+    Attributes:
+        ready: Done once the server answered a PING.
+        lost: Done once the connection is gone.
+        heard_at: When bytes came last, in the loop's time.
+        refusal: Error that the server answered, if it did; the connection is given up then.
+    """
+
+    def __init__(self, routes: Mapping[bytes, Route], ear: Ear) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._routes = routes
+        self._ear = ear
+        self._reader = Reader()
+        self._transport: asyncio.WriteTransport | None = None
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.heard_at = self._loop.time()
+        self.refusal = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # whatever it was, the listener connects again
+        self._transport = None
+        for future in (self.ready, self.lost):
+            if not future.done():
+                future.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self._loop.time()
+        self._reader.feed(data)
+        try:
+            self._hear()
+        except ProtocolError:
+            self.refusal = "what the server sent is not the Redis protocol"
+            self.abort()
+
+    def log_in(self, credentials: Sequence[str]) -> None:
+        """Send the credentials, if any, and ask for a sign of life."""
+        if credentials:
+            self._send("AUTH", *credentials)
+        self.ping()
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self._send("PING")
+
+    def subscribe(self, names: Sequence[bytes]) -> None:
+        """Ask for announcement channels; `Ear.confirmed` is called once for each."""
+        for start in range(0, len(names), _NAMES_PER_COMMAND):
+            self._send("SUBSCRIBE", *names[start : start + _NAMES_PER_COMMAND])
+
+    def unsubscribe(self, names: Sequence[bytes]) -> None:
+        """Give announcement channels back."""
+        for start in range(0, len(names), _NAMES_PER_COMMAND):
+            self._send("UNSUBSCRIBE", *names[start : start + _NAMES_PER_COMMAND])
+
+    def abort(self) -> None:
+        """Give the connection up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self, *words: str | bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(pack_command(words))
+
+    def _hear(self) -> None:
+        """Read what came; hand messages over in as few calls as their order allows."""
+        gets, routes, announced = self._reader.gets, self._routes, self._ear.announced
+        tenant, messages = "", list[Message]()
+        while (reply := gets()) is not False:
+            is_message = type(reply) is list and reply[0] == _MESSAGE
+            route = routes.get(reply[1]) if is_message else _ANSWER
+            if route is None:
+                continue
+            if messages and (route.tenant != tenant or not route.channel):
+                announced(tenant, messages)
+                messages = []
+            tenant = route.tenant
+            if route is _ANSWER:
+                self._answered(reply)
+                continue
+            try:
+                if route.channel:
+                    messages += decode_announcement(route.channel, reply[2])
+                else:
+                    self._ear.ticked(tenant, decode_tick(reply[2]))
+            except ValueError:
+                # The next announcement's `prev` shows the hole, and the hub reads what is missing.
+                _log.warning("Dropped an announcement of tenant %s that cannot be read.", tenant)
+        if messages:
+            announced(tenant, messages)
+
+    def _answered(self, reply: Any) -> None:
+        word = reply[0] if isinstance(reply, list) else reply
+        if word == _SUBSCRIBED:
+            self._ear.confirmed()
+        elif word in _PONGS:
+            if not self.ready.done():
+                self.ready.set_result(None)
+        elif isinstance(word, ReplyError):
+            self.refusal = str(word)
+            self.abort()

@@ -1,0 +1,181 @@
+"""A call to publish: what `publish.lua` takes, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import orjson
+
+from broker.core.cursor import Cursor
+from broker.core.errors import BrokerError
+from broker.core.message import Stamp
+from broker.core.ring import Retention
+from broker.store.base import Outcome, Publication, Stored
+from broker.store.checks import (
+    idempotency_mismatch,
+    line_feed_refusal,
+    precondition_failed,
+    wanted_last,
+)
+from broker.store.keys import Keys
+from broker.store.rows import stamps
+
+_CONDITION: Final = 0
+"""Stands in a step where a part has the number of its channel."""
+
+_STORED: Final = b"stored"
+_REPEATED: Final = b"repeated "
+_MISMATCH: Final = b"mismatch"
+
+
+class Plan:
+    """
+    One call of `publish.lua`.
+
+    Consecutive messages of one channel make up a part, across publications too as long as nothing
+    can refuse one of them: what the script would work per message, it then works per part.
+
+    Args:
+        keys: Names of the tenant's keys.
+        publications: What is to be stored.
+    """
+
+    def __init__(self, keys: Keys, publications: Sequence[Publication]) -> None:
+        self._names = keys
+        self._publications = publications
+        self._refused: dict[int, BrokerError] = {}
+        self._numbers: dict[str, int] = {}
+        self._retentions: dict[str, Retention] = {}
+        self._steps: list[list[int | str]] = []
+        self._parts: list[tuple[str, list[int]]] = []
+        self._joinable = False
+        self._once: list[str] = []
+        self._values: list[bytes | str] = []
+        for place, publication in enumerate(publications):
+            refusal = line_feed_refusal(publication)
+            if refusal is not None:
+                self._refused[place] = refusal
+            elif _is_conditional(publication):
+                self._add_condition(publication)
+            else:
+                self._add_messages(publication)
+
+    def keys(self) -> list[str]:
+        """Return every key that the script touches."""
+        once = self._names.once
+        return [*self._names.of_channels(self._numbers), *(once + key for key in self._once)]
+
+    def arguments(
+        self, floor: Cursor, channel_ttl_s: int, idempotency_ttl_s: int
+    ) -> list[bytes | str]:
+        """
+        Return the arguments of the script.
+
+        Args:
+            floor: A cursor known to be in use.
+            channel_ttl_s: Seconds for which a channel's last id and cursor are remembered.
+            idempotency_ttl_s: Seconds for which an idempotency key is remembered.
+        """
+        channels = [(channel, *kept) for channel, kept in self._retentions.items()]
+        head = (self._names.announcements, channel_ttl_s, idempotency_ttl_s, *floor)
+        return [orjson.dumps((*head, channels, self._steps)), *self._values]
+
+    def outcomes(self, reply: Sequence[int | bytes]) -> list[Outcome]:
+        """Return what became of each publication, by the script's answer."""
+        verdicts, stored = self._read(reply)
+        return [
+            self._refused.get(place) or _outcome(publication, verdicts, stored)
+            for place, publication in enumerate(self._publications)
+        ]
+
+    def _add_condition(self, publication: Publication) -> None:
+        if publication.idempotency_key:
+            self._once.append(publication.idempotency_key)
+        key = len(self._once) if publication.idempotency_key else 0
+        wanted = wanted_last(publication.if_match)
+        condition: list[int | str] = [_CONDITION, 0, key, publication.fingerprint, wanted]
+        self._steps.append(condition)
+        first = len(self._steps)
+        self._joinable = False
+        self._add_messages(publication)
+        self._joinable = False
+        condition[1] = len(self._steps) - first
+
+    def _add_messages(self, publication: Publication) -> None:
+        part = self._parts[-1][1] if self._joinable else [_CONDITION, 0, 0]
+        values = self._values
+        for draft, retention in zip(publication.drafts, publication.retentions, strict=True):
+            channel, body, event_id, event_type = draft
+            number = self._numbers.get(channel) or self._new_channel(channel)
+            self._retentions[channel] = retention
+            wide = 1 if event_id or event_type else 0
+            if part[0] != number or part[2] != wide:
+                part = self._new_part(channel, number, wide)
+            part[1] += 1
+            values.append(body)
+            if wide:
+                values += (event_id, event_type)
+        self._joinable = bool(self._parts)
+
+    def _new_channel(self, channel: str) -> int:
+        number = self._numbers[channel] = len(self._numbers) + 1
+        return number
+
+    def _new_part(self, channel: str, number: int, wide: int) -> list[int]:
+        part = [number, 0, wide]
+        self._parts.append((channel, part))
+        self._steps.append(part)  # type: ignore[arg-type]  # a part holds only numbers
+        return part
+
+    def _read(self, reply: Sequence[int | bytes]) -> tuple[Iterator[bytes], Iterator[Stamp]]:
+        """Return the verdicts on the conditions, and the stamps of all that was stored."""
+        answers, parts = iter(reply), iter(self._parts)
+        second = int(next(answers))
+        verdicts: list[bytes] = []
+        stored: list[Stamp] = []
+        skipped = 0
+        for step in self._steps:
+            if step[0] == _CONDITION:
+                verdicts.append(bytes(next(answers)))  # type: ignore[arg-type]
+                skipped = 0 if verdicts[-1] == _STORED else int(step[1])
+                continue
+            channel, (_, count, _) = next(parts)
+            if skipped:
+                skipped -= 1
+            else:
+                first_id, tag = int(next(answers)), int(next(answers))
+                stored += stamps(channel, first_id, Cursor(second, tag), count)
+        return iter(verdicts), iter(stored)
+
+
+def _is_conditional(publication: Publication) -> bool:
+    return bool((publication.idempotency_key or publication.if_match) and publication.drafts)
+
+
+def _outcome(
+    publication: Publication, verdicts: Iterator[bytes], stored: Iterator[Stamp]
+) -> Outcome:
+    verdict = next(verdicts) if _is_conditional(publication) else _STORED
+    if verdict == _STORED:
+        return Stored(list(islice(stored, len(publication.drafts))))
+    if verdict.startswith(_REPEATED):
+        return _repeated(publication, verdict[len(_REPEATED) :])
+    return idempotency_mismatch() if verdict == _MISMATCH else precondition_failed()
+
+
+def _repeated(publication: Publication, text: bytes) -> Outcome:
+    """Read the stamps of the first answer: its second, then count, first id and tag per part."""
+    second, *numbers = map(int, text.split())
+    drafts = iter(publication.drafts)
+    first: list[Stamp] = []
+    for count, first_id, tag in zip(*[iter(numbers)] * 3, strict=True):
+        draft = next(drafts, None)
+        if draft is None:
+            return idempotency_mismatch()
+        first += stamps(draft.channel, first_id, Cursor(second, tag), count)
+        next(islice(drafts, count - 1, count - 1), None)
+    if len(first) != len(publication.drafts):
+        return idempotency_mismatch()
+    return Stored(first, repeated=True)

@@ -1,0 +1,170 @@
+-- Stamps, appends, trims, records and announces all publications of a call, in one step.
+--
+-- KEYS: the clock; per channel its ring and its record; the idempotency keys.
+-- ARGV: the plan as JSON, then the messages: one value each (the body), or in wide parts three
+--       (body, event id, event type).
+-- Plan: announcement prefix, channel_ttl_s, idempotency_ttl_s, floor time, floor tag,
+--       channels as {name, messages kept, age kept in seconds}, steps.
+-- Step: a part is {channel number, count of messages, 0 or 1 for wide};
+--       a condition is {0, count of parts it covers, number of its idempotency key or 0, fingerprint, wanted cursor}.
+--
+-- Answers the time of all stamps, then per part its first id and first tag, and per condition a
+-- text: 'stored' (its parts follow), 'repeated …' with the first answer, 'mismatch' or
+-- 'precondition' (its parts are left out).
+
+local plan = cjson.decode(ARGV[1])
+local prefix, channel_ttl_s, once_ttl_s = plan[1], plan[2], plan[3]
+local channels, steps = plan[6], plan[7]
+local time, tag, born = open_clock(KEYS[1], plan[4], plan[5])
+
+local function open_channel(number)
+  local spec = channels[number]
+  local channel = {
+    name = spec[1], messages = spec[2], age_s = spec[3],
+    ring = KEYS[2 * number], record = KEYS[2 * number + 1],
+    id = 0, kept_age_s = -1,
+  }
+  local kept = call('GET', channel.record)
+  if kept then
+    channel.id, channel.last, channel.kept_age_s = parse_record(kept)
+    channel.time, channel.tag = parse_cursor(channel.last)
+    -- Never true unless the clock was lost alone; then no cursor may come back either.
+    if is_after(channel.time, channel.tag, time, tag) then
+      time, tag = channel.time, channel.tag
+    end
+  end
+  channels[number] = channel
+end
+
+for number = 1, #channels do open_channel(number) end
+
+local beginning = horizon(time, born, channel_ttl_s)
+local stamp_form = format('%d-', time) .. '%d'
+local answer = {format('%d', time)}
+
+-- Messages announced together: consecutive in stamping order, of one channel, of one width.
+local run
+
+local function announce()
+  if run then
+    local head = format('%d %s %s %d\n', run.id, run.cursor, run.prev, run.width)
+    call('PUBLISH', prefix .. run.channel.name, head .. table.concat(ARGV, '\n', run.from, run.to))
+    run = nil
+  end
+end
+
+local function append(channel, from, to, width)
+  local ring, messages, id, last = channel.ring, channel.messages, channel.id, channel.last
+  if id == 0 then
+    call('UNLINK', ring)
+    last = beginning
+  end
+  answer[#answer + 1] = id + 1
+  answer[#answer + 1] = tag + 1
+  if run and run.channel == channel and run.width == width and run.to + 1 == from then
+    run.to = to
+  else
+    announce()
+    run = {
+      channel = channel, id = id + 1, cursor = format(stamp_form, tag + 1), prev = last,
+      width = width, from = from, to = to,
+    }
+  end
+  local cursor
+  for at = from, to, width do
+    id = id + 1
+    tag = tag + 1
+    cursor = format(stamp_form, tag)
+    if messages > 0 then
+      if width == 1 then
+        call('XADD', ring, cursor, 'id', id, 'prev', last, 'body', ARGV[at])
+      else
+        call('XADD', ring, cursor, 'id', id, 'prev', last, 'body', ARGV[at],
+          'event', ARGV[at + 1], 'type', ARGV[at + 2])
+      end
+    end
+    last = cursor
+  end
+  channel.id, channel.last, channel.used = id, last, true
+end
+
+-- What speaks against a publication, or nil.
+local function refusal(key, fingerprint, wanted, channel)
+  if key > 0 then
+    local kept = call('GET', KEYS[1 + 2 * #channels + key])
+    if kept then
+      local own = fingerprint .. '\n'
+      if string.sub(kept, 1, #own) == own then
+        return 'repeated ' .. string.sub(kept, #own + 1)
+      end
+      return 'mismatch'
+    end
+  end
+  if wanted ~= '' and wanted ~= channel.last and (
+    channel.id == 0 or wanted ~= match(channel.last, '%d+$')
+  ) then
+    return 'precondition'
+  end
+end
+
+local at, number, covered_to, key, fingerprint, stored = 2, 1, 0, 0, '', nil
+while number <= #steps do
+  local step = steps[number]
+  if step[1] == 0 then
+    key, fingerprint = step[3], step[4]
+    local against = refusal(key, fingerprint, step[5], channels[steps[number + 1][1]])
+    answer[#answer + 1] = against or 'stored'
+    if against then
+      for skipped = number + 1, number + step[2] do
+        at = at + steps[skipped][2] * (steps[skipped][3] == 1 and 3 or 1)
+      end
+      number = number + step[2]
+    else
+      covered_to, stored = number + step[2], {format('%d', time)}
+    end
+  else
+    local width = step[3] == 1 and 3 or 1
+    local past = at + step[2] * width
+    append(channels[step[1]], at, past - 1, width)
+    at = past
+    if number <= covered_to and key > 0 then
+      stored[#stored + 1] = format('%d %d %d', step[2], answer[#answer - 1], answer[#answer])
+      if number == covered_to then
+        local text = fingerprint .. '\n' .. table.concat(stored, ' ')
+        call('SET', KEYS[1 + 2 * #channels + key], text, 'EX', once_ttl_s)
+      end
+    end
+  end
+  number = number + 1
+end
+announce()
+
+local function finish(channel)
+  local age_s = channel.age_s
+  if channel.messages == 0 then
+    age_s = -1
+    if channel.kept_age_s >= 0 then call('UNLINK', channel.ring) end
+  else
+    if channel.id > channel.messages then
+      call('XTRIM', channel.ring, 'MAXLEN', channel.messages)
+    end
+    -- Ages count in whole seconds, so a second call in the same second has nothing to do here.
+    if channel.time ~= time or channel.kept_age_s ~= age_s then
+      call('XTRIM', channel.ring, 'MINID', format('%d', math.max(0, time - age_s)))
+      call('EXPIREAT', channel.ring, format('%d', time + age_s + 1))
+    end
+  end
+  local record = format('%d %s %d', channel.id, channel.last, age_s)
+  local until_s = time + math.max(channel_ttl_s, age_s) + 1
+  call('SET', channel.record, record, 'EXAT', format('%d', until_s))
+end
+
+local wrote = false
+for _, channel in ipairs(channels) do
+  if channel.used then
+    finish(channel)
+    wrote = true
+  end
+end
+if wrote then write_clock(KEYS[1], time, tag) end
+return answer

@@ -1,0 +1,162 @@
+"""The shared store: Redis from 6.2 on, or Valkey."""
+
+from __future__ import annotations
+
+import logging
+import re
+from asyncio import timeout
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
+from typing import Final
+
+from broker.core.cursor import Cursor
+from broker.core.errors import StoreUnavailable
+from broker.core.ring import History
+from broker.store.address import Address
+from broker.store.base import (
+    ChannelInfo,
+    Listener,
+    Lookup,
+    Outcome,
+    Publication,
+    Sink,
+    Store,
+)
+from broker.store.codec import decode_histories, decode_info
+from broker.store.commands import Commands
+from broker.store.keys import Keys
+from broker.store.listener import RedisListener
+from broker.store.options import StoreOptions
+from broker.store.plan import Plan
+from broker.store.scripts import DELETE, INFO, PUBLISH, READ
+
+_log = logging.getLogger(__name__)
+
+_OLDEST: Final = (6, 2)
+_SCAN_KEYS: Final = 1000
+"""Keys that the server looks at in one step of a listing."""
+_GLOB: Final = re.compile(r"([\\*?\[\]])")
+
+
+class RedisStore(Store):
+    """
+    A store on one server that any number of nodes share.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; see `Address`.
+        options: Deadline, expiries and bounds.
+
+    Raises:
+        ValueError: `url` cannot be used.
+    """
+
+    def __init__(self, url: str, options: StoreOptions | None = None) -> None:
+        self._options = options or StoreOptions()
+        self._address = Address(url)
+        self._commands = Commands(
+            self._address, self._options.timeout_s, self._options.max_connections
+        )
+
+    async def open(self) -> None:
+        facts = _facts(await self._commands.send("INFO"))
+        version = facts.get("redis_version", "0")
+        if tuple(map(int, version.split(".")[:2])) < _OLDEST:
+            raise StoreUnavailable(
+                f"the store at {self._address.name} is Redis {version}; 6.2 or newer is needed"
+            )
+        policy = facts.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
+            _log.warning(
+                "The store at %s evicts keys when its memory is full (maxmemory-policy %s): "
+                "histories will be lost, each with a gap. Set noeviction.",
+                self._address.name,
+                policy,
+            )
+
+    async def close(self) -> None:
+        await self._commands.close()
+
+    async def listener(self, sink: Sink) -> Listener:
+        listener = RedisListener(self._address, self._commands, sink, self._options)
+        await listener.open()
+        return listener
+
+    async def publish(
+        self, tenant: str, publications: Sequence[Publication], floor: Cursor
+    ) -> list[Outcome]:
+        options = self._options
+        plan = Plan(self._keys(tenant), publications)
+        arguments = plan.arguments(floor, options.channel_ttl_s, options.idempotency_ttl_s)
+        # Sent again, what has no idempotency key could be stored twice.
+        again = all(publication.idempotency_key for publication in publications)
+        return plan.outcomes(await self._commands.run(PUBLISH, plan.keys(), arguments, again=again))
+
+    async def read(
+        self, tenant: str, lookups: Sequence[Lookup], limit: int, floor: Cursor
+    ) -> list[History]:
+        keys = self._keys(tenant)
+        answer = await self._commands.run(
+            READ,
+            keys.of_channels(lookup.channel for lookup in lookups),
+            (
+                *floor,
+                self._options.channel_ttl_s,
+                limit,
+                *(str(lookup.after) for lookup in lookups),
+            ),
+            again=True,
+        )
+        return decode_histories(lookups, limit, answer)
+
+    async def channels(self, tenant: str, prefix: str, limit: int) -> list[ChannelInfo]:
+        """
+        Return the state of channels whose name starts with `prefix`, by name.
+
+        Looks at every key of the server in small steps, so it is for consoles, not for traffic.
+        A server with so many keys that this takes longer than the deadline is not listed whole:
+        what was found by then is returned.
+        """
+        records = self._keys(tenant).records
+        pattern = _GLOB.sub(r"\\\1", records + prefix) + "*"
+        names: set[str] = set()
+        place: bytes = b"0"
+        try:
+            async with timeout(self._options.timeout_s):
+                while True:
+                    place, found = await self._commands.send(
+                        "SCAN", place, "MATCH", pattern, "COUNT", _SCAN_KEYS
+                    )
+                    names.update(key.decode()[len(records) :] for key in found)
+                    if len(names) > 2 * limit:
+                        names = set(nsmallest(limit, names))
+                    if place == b"0":
+                        break
+        except TimeoutError:
+            _log.warning("Listing the channels of tenant %s took too long; cut short.", tenant)
+        return await self._infos(tenant, nsmallest(limit, names))
+
+    async def info(self, tenant: str, channel: str) -> ChannelInfo | None:
+        infos = await self._infos(tenant, [channel])
+        return infos[0] if infos else None
+
+    async def delete(self, tenant: str, channel: str) -> bool:
+        keys = self._keys(tenant)
+        return bool(
+            await self._commands.run(DELETE, keys.of_channels([channel])[1:], (), again=True)
+        )
+
+    async def _infos(self, tenant: str, names: Sequence[str]) -> list[ChannelInfo]:
+        answers = await self._commands.run(
+            INFO, self._keys(tenant).of_channels(names), (), again=True
+        )
+        infos = map(decode_info, names, answers)
+        return [info for info in infos if info is not None]
+
+    def _keys(self, tenant: str) -> Keys:
+        return Keys(tenant, self._address.database)
+
+
+def _facts(text: bytes) -> dict[str, str]:
+    lines = text.decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
