@@ -1,0 +1,218 @@
+"""The application: everything of one node, wired together, started and stopped in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import asyncio
+import contextlib
+import random
+
+from broker.api import make_api
+from broker.attendance import Attendance
+from broker.auth import Verifier
+from broker.catalog import Catalog
+from broker.core.errors import Draining
+from broker.core.ring import Retention
+from broker.feed import FeedLimits
+from broker.hub import Hub
+from broker.protocols.pushstream.admission import Admission
+from broker.protocols.pushstream.endpoints import make_app
+from broker.protocols.pushstream.request import RequestLimits
+from broker.protocols.pushstream.services import Limits, Services
+from broker.publisher import Publisher, PublishLimits
+from broker.pump import Pump
+from broker.reader import Reader
+from broker.settings import ListenAddress, Settings
+from broker.store.base import Listener as Announcements
+from broker.store.base import Store
+from broker.subscribe import Subscriber
+from broker.sync import Sync, SyncLimits
+from broker.transports.listener import HttpListener, ListenOptions
+from broker.transports.poll import PollLimits
+from broker.transports.stream import StreamLimits
+from broker.transports.websocket import WebSocketLimits
+from broker.upkeep import Pinger, Ticker
+from broker.wheel import Wheel
+
+LINGER_S = 60.0
+"""Seconds that a feed without sessions is kept: longer than the pause between two polls (D49)."""
+
+UNKNOWN_RETENTION = Retention(0, 0)
+"""Of a channel that no pattern matches any more."""
+
+
+class Node:
+    """
+    One broker process: hub and listeners over a store.
+
+    Args:
+        settings: All of them.
+        store: Where rings live; opened and closed by the node.
+        verifier: Checks tokens.
+        catalog: Channel rules.
+        wall_clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        verifier: Verifier,
+        catalog: Catalog,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.draining = False
+        self._store = store
+        self._wall_clock = wall_clock
+        self._admission = Admission(verifier, lambda: self.catalog, strict=settings.strict_channels)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self.wheel = Wheel(loop)
+        self._pump = Pump(loop, settings.slice_writes, settings.max_rest_ms / 1000)
+        self.hub = Hub(
+            turns=self._pump,
+            limits=FeedLimits(settings.cohort_size, settings.write_buffer_bytes),
+            retention=self._retention,
+            clock=loop.time,
+            linger_s=LINGER_S,
+        )
+        self.attendance = Attendance(self.wheel, loop.time, wall_clock)
+        self.publisher = Publisher(
+            store,
+            self.hub.high_water,
+            PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
+        )
+        self.internal = HttpListener(
+            make_api(self), settings.internal, ListenOptions(shared=settings.workers > 1)
+        )
+        self._announcements: Announcements | None = None
+        self._sync: Sync | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self.public: HttpListener | None = None
+
+    # --- start -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """
+        Open the store, then listen.
+
+        Raises:
+            StoreUnavailable: the store cannot be used.
+            CannotListen: an address is taken.
+        """
+        settings = self.settings
+        await self._store.open()
+        self._announcements = await self._store.listener(self.hub)
+        sync = self._sync = Sync(
+            self.hub,
+            self._announcements,
+            Reader(self._store, settings.read_page_messages),
+            SyncLimits(wait_s=settings.store_timeout_s),
+        )
+        self.hub.use(sync)
+        ticker = Ticker(self.hub, sync, settings.tick_s)
+        self._ticking = self._loop.create_task(ticker.run())
+        pinger = Pinger(self.hub, self._wall_clock, settings.ping_interval_s)
+        self.wheel.add(pinger, self._loop.time() + pinger.wait_s())
+        await self.internal.open()
+        self.public = self._public_listener(Subscriber(self.hub, sync, self.attendance))
+        await self.public.open()
+
+    def _retention(self, channel: str) -> Retention:
+        match = self.catalog.match(channel)
+        return UNKNOWN_RETENTION if match is None else match.entry.retention
+
+    def _public_listener(self, subscriber: Subscriber) -> HttpListener:
+        settings = self.settings
+        services = Services(
+            subscriber=subscriber,
+            admission=self._admission,
+            wheel=self.wheel,
+            limits=_limits(settings),
+            successor=lambda: listener.protocol(),
+            wall_clock=self._wall_clock,
+            retry_after_s=self.retry_after_s,
+            origins=frozenset(settings.allowed_origins),
+            token_cookie=settings.token_cookie,
+            refuse_by_close=settings.refuse_websocket == "close",
+        )
+        line_bytes = settings.max_token_bytes + settings.max_channels * settings.max_channel_bytes
+        listener = HttpListener(
+            make_app(services),
+            settings.public,
+            ListenOptions(
+                backlog=settings.accept_backlog,
+                send_buffer_bytes=settings.send_buffer_bytes,
+                shared=settings.workers > 1,
+                idle_s=settings.request_timeout_s,
+                line_bytes=line_bytes,
+            ),
+        )
+        return listener
+
+    def retry_after_s(self) -> float:
+        """Return how long a client that is sent away is asked to wait, in seconds (D49)."""
+        settings = self.settings
+        return settings.retry_after_s + random.random() * settings.retry_jitter_s  # noqa: S311 - no secret
+
+    @property
+    def addresses(self) -> dict[str, ListenAddress]:
+        """Where the node listens, with the ports it was given."""
+        listeners = {"public": self.public, "internal": self.internal}
+        return {name: listener.address for name, listener in listeners.items() if listener}
+
+    # --- stop --------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Send everybody away over `drain_s`, each with its cursor; then close everything."""
+        self.draining = True
+        if self.public is not None:
+            self.public.refuse()
+        await self._drain()
+        if self.public is not None:
+            await self.public.close()
+        await self.internal.close()
+        await self.publisher.close()
+        await self._close_store()
+        self._pump.stop()
+        self.wheel.stop()
+
+    async def _drain(self) -> None:
+        sessions = list(self.attendance)
+        if not sessions:
+            return
+        pause_s = self.settings.drain_s / len(sessions)
+        began = self._loop.time()
+        for count, session in enumerate(sessions, 1):
+            session.end(Draining("this node is about to stop"), self.retry_after_s())
+            ahead_s = began + count * pause_s - self._loop.time()
+            if ahead_s > 0:
+                await asyncio.sleep(ahead_s)
+
+    async def _close_store(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        if self._sync is not None:
+            await self._sync.close()
+        if self._announcements is not None:
+            await self._announcements.close()
+        await self._store.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        request=RequestLimits(settings.max_channels, settings.max_channel_bytes),
+        websocket=WebSocketLimits(
+            ping_s=settings.websocket_ping_s,
+            max_frame_bytes=settings.max_frame_bytes,
+            max_message_bytes=settings.max_frame_bytes,
+        ),
+        stream=StreamLimits(),
+        poll=PollLimits(hold_s=settings.longpoll_timeout_s),
+        answer_bytes=settings.max_poll_bytes,
+        ping_interval_s=settings.ping_interval_s,
+    )

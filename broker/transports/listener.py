@@ -1,0 +1,148 @@
+"""Listeners: sockets with bounded buffers, and aiohttp behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+import asyncio
+import socket
+import stat
+
+from aiohttp import web
+
+from broker.settings import ListenAddress
+
+
+class CannotListen(OSError):
+    """An address cannot be listened on; the text names it and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """
+    How a socket listens.
+
+    Attributes:
+        backlog: Connections that may wait to be accepted.
+        send_buffer_bytes: What the kernel buffers for one connection (`SO_SNDBUF`), which
+            accepted sockets inherit; 0 leaves it to the kernel.
+        shared: Whether other processes listen on the same port (`SO_REUSEPORT`).
+        idle_s: Seconds that a connection may be open without a request.
+        line_bytes: Request line, and each header, at most.
+    """
+
+    backlog: int = 4096
+    send_buffer_bytes: int = 0
+    shared: bool = False
+    idle_s: float = 75.0
+    line_bytes: int = 8190
+
+
+class HttpListener:
+    """
+    One application on one address.
+
+    Args:
+        app: What answers.
+        address: Where; port 0 takes any free one.
+        options: How.
+    """
+
+    def __init__(self, app: web.Application, address: ListenAddress, options: ListenOptions):
+        self.address = address
+        self._options = options
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=options.idle_s,
+            max_line_size=options.line_bytes,
+            max_field_size=options.line_bytes,
+        )
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """
+        Listen.
+
+        Raises:
+            CannotListen: the address is taken, or not ours.
+        """
+        await self._runner.setup()
+        listening = listen(self.address, self._options)
+        loop = asyncio.get_running_loop()
+        create = loop.create_server if self.address.path is None else loop.create_unix_server
+        self._server = await create(self.protocol, sock=listening, backlog=self._options.backlog)
+        if self.address.path is None:
+            self.address = ListenAddress(self.address.host, listening.getsockname()[1])
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """Return a new protocol of aiohttp for one connection."""
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the listener is not open")
+        return server()
+
+    def refuse(self) -> None:
+        """Accept no more connections; those that are open go on."""
+        if self._server is not None:
+            self._server.close()
+        if self.address.path is not None:
+            self.address.path.unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        """Let requests under way end, and close every connection of aiohttp's."""
+        self.refuse()
+        await self._runner.cleanup()
+
+
+def listen(address: ListenAddress, options: ListenOptions) -> socket.socket:
+    """
+    Open a listening socket.
+
+    Raises:
+        CannotListen: the address is taken, or not ours.
+    """
+    try:
+        if address.path is not None:
+            return _listen_unix(address.path, options)
+        return _listen_tcp(address, options)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+
+
+def _listen_tcp(address: ListenAddress, options: ListenOptions) -> socket.socket:
+    family, kind, protocol, _, target = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if options.send_buffer_bytes:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
+        _bind(listening, target, options)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _listen_unix(path: Path, options: ListenOptions) -> socket.socket:
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()  # left behind by a process that was killed
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _bind(listening, str(path), options)
+        path.chmod(0o600)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _bind(listening: socket.socket, target: object, options: ListenOptions) -> None:
+    listening.setblocking(False)
+    listening.bind(target)  # type: ignore[arg-type]  # what getaddrinfo gave
+    listening.listen(options.backlog)

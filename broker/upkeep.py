@@ -1,0 +1,70 @@
+"""Upkeep: what a node does by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import asyncio
+import logging
+
+from broker.core.errors import StoreUnavailable
+from broker.hub import Hub, Tenant
+from broker.sync import Sync
+
+_log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """
+    Moves the high-water mark of every tenant on in quiet times, and tidies the hub.
+
+    Args:
+        hub: Whose tenants.
+        sync: Asks the store for its clock.
+        interval_s: Seconds between two ticks.
+    """
+
+    def __init__(self, hub: Hub, sync: Sync, interval_s: float) -> None:
+        self._hub = hub
+        self._sync = sync
+        self._interval_s = interval_s
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            self._hub.sweep()
+            tenants = [tenant for tenant in self._hub.tenants if self._hub.listens(tenant)]
+            await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
+
+    async def _tick(self, tenant: Tenant) -> None:
+        try:
+            await self._sync.tick(tenant)
+        except StoreUnavailable as error:
+            _log.warning("no tick for tenant %s: %s", tenant.name, error)
+
+
+class Pinger:
+    """
+    Makes the ping channel: one message for each interval of the wall clock (D24).
+
+    Stands in the timer wheel.
+
+    Args:
+        hub: Whose feeds.
+        wall_clock: Seconds since the epoch.
+        interval_s: Seconds between two pings.
+    """
+
+    def __init__(self, hub: Hub, wall_clock: Callable[[], float], interval_s: float) -> None:
+        self._hub = hub
+        self._wall_clock = wall_clock
+        self._interval_s = interval_s
+
+    def wait_s(self) -> float:
+        """Return the seconds until the next ping is due."""
+        return self._interval_s - self._wall_clock() % self._interval_s
+
+    def due(self, now: float) -> float:
+        """Write a ping to every feed that has the channel."""
+        self._hub.ping(self._wall_clock())
+        return now + self.wait_s()
