@@ -131,7 +131,7 @@ class Node:
             admission=self._admission,
             wheel=self.wheel,
             limits=_limits(settings),
-            successor=lambda: listener.protocol(),
+            successor=lambda: listener.protocol(),  # noqa: PLW0108 - bound only below
             wall_clock=self._wall_clock,
             retry_after_s=self.retry_after_s,
             origins=frozenset(settings.allowed_origins),

@@ -149,7 +149,7 @@ def _allow_descriptors(connections: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         _log.warning(
-            "this process may open %d files, too few for %d connections; raise the limit (ulimit -n)",
+            "only %d files may be open, too few for %d connections; raise the limit (ulimit -n)",
             allowed,
             connections,
         )

@@ -48,7 +48,9 @@ class HttpListener:
         options: How.
     """
 
-    def __init__(self, app: web.Application, address: ListenAddress, options: ListenOptions):
+    def __init__(
+        self, app: web.Application, address: ListenAddress, options: ListenOptions
+    ) -> None:
         self.address = address
         self._options = options
         self._runner = web.AppRunner(
