@@ -25,14 +25,16 @@ class Tenant:
         name: The tenant.
         high_water: Every announcement up to this cursor has been handed to this node.
         channels: Channels that the node listens to, or is about to.
+        feeds: Number of its feeds; without any, nobody needs the mark to move on.
     """
 
-    __slots__ = ("channels", "high_water", "name")
+    __slots__ = ("channels", "feeds", "high_water", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.high_water = START
         self.channels: dict[str, Channel] = {}
+        self.feeds = 0
 
     def rise(self, cursor: Cursor) -> None:
         """Move the high-water mark on."""
@@ -142,6 +144,7 @@ class Hub:
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = self._make_feed(tenant, names, encoder)
+            tenant.feeds += 1
             self._retire(feed)
         elif feed in self._idle:
             feed.idle_since = self._clock()
@@ -265,6 +268,7 @@ class Hub:
 
     def _drop(self, feed: Feed) -> None:
         tenant = self._tenants[feed.tenant]
+        tenant.feeds -= 1
         unused = []
         for channel in feed.channels:
             channel.drop(feed)

@@ -33,7 +33,7 @@ class Ticker:
         while True:
             await asyncio.sleep(self._interval_s)
             self._hub.sweep()
-            tenants = [tenant for tenant in self._hub.tenants if self._hub.listens(tenant)]
+            tenants = [tenant for tenant in self._hub.tenants if tenant.feeds]
             await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
 
     async def _tick(self, tenant: Tenant) -> None:
