@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, cast
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, cast
 
-from hiredis import ProtocolError, Reader, ReplyError, pack_command
+from hiredis import ProtocolError, Reader, ReplyError
 
 from broker.core.message import Message
 from broker.store.codec import Tick, decode_announcement, decode_tick
+from broker.store.wire import Reply, pack
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class AnnouncementProtocol(asyncio.Protocol):
 
     def _send(self, *words: str | bytes) -> None:
         if self._transport is not None:
-            self._transport.write(pack_command(words))
+            self._transport.write(pack(words))
 
     def _hear(self) -> None:
         """Read what came; hand messages over in as few calls as their order allows."""
@@ -153,7 +154,7 @@ class AnnouncementProtocol(asyncio.Protocol):
         if messages:
             announced(tenant, messages)
 
-    def _answered(self, reply: Any) -> None:
+    def _answered(self, reply: Reply) -> None:
         word = reply[0] if isinstance(reply, list) else reply
         if word == _SUBSCRIBED:
             self._ear.confirmed()

@@ -70,7 +70,12 @@ class Stored(NamedTuple):
 
 
 Outcome = Stored | BrokerError
-"""What became of a publication: stored, or refused (`PreconditionFailed`, `IdempotencyMismatch`)."""
+"""
+What became of a publication: stored, or refused.
+
+Refusals are `PreconditionFailed`, `IdempotencyMismatch`, and `BadBody` for a line feed in a
+message, event id or event type.
+"""
 
 
 class Lookup(NamedTuple):
@@ -234,8 +239,9 @@ class Store(ABC):
     @abstractmethod
     async def delete(self, tenant: str, channel: str) -> bool:
         """
-        Drop a channel's ring; ids and cursors go on, and a subscriber that missed something is
-        told so.
+        Drop a channel's ring.
+
+        Ids and cursors go on, and a subscriber that missed something is told so.
 
         Returns:
             Whether the channel was known.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from struct import Struct
+from typing import Any, Final, NamedTuple
 
 from broker.core.cursor import Cursor
 from broker.core.message import Message
 from broker.core.ring import History
 from broker.store.base import ChannelInfo, Lookup
-from broker.store.rows import consecutive, linked
+from broker.store.rows import consecutive, linked, single
 
-_WIDE = 3
+_HEAD: Final = Struct("<QQQQQI?")
+_WIDE: Final = 3
 """Lines per message where messages carry an event id and type."""
 
 
@@ -32,25 +34,28 @@ def decode_announcement(channel: str, payload: bytes) -> list[Message]:
     """
     Read an announcement: messages that were stamped one after the other.
 
-    The first line is `<first id> <first cursor> <prev> <lines per message>`, then come the
-    messages: one line each, the body, or three, body, event id and event type.
+    A head of fixed size holds the first id, the first cursor, the cursor of its predecessor, the
+    count of messages, and whether they are wide. Then come the messages, separated by line feeds:
+    the body each, or where they are wide body, event id and event type.
 
     Raises:
         ValueError: the payload is none.
     """
-    head, *lines = payload.split(b"\n")
-    first_id, cursor, prev, width = head.split(b" ")
-    first = decode_cursor(cursor)
-    if width == b"1":
-        cursors = consecutive(first, len(lines))
-        return linked(channel, int(first_id), decode_cursor(prev), cursors, lines)
-    if int(width) != _WIDE or len(lines) % _WIDE:
-        raise ValueError("an announcement has one line per message, or three")
-    cursors = consecutive(first, len(lines) // _WIDE)
-    events = [line.decode() for line in lines]
-    return linked(
-        channel, int(first_id), decode_cursor(prev), cursors, lines[::3], events[1::3], events[2::3]
-    )
+    if len(payload) < _HEAD.size:
+        raise ValueError("the head is cut short")
+    first_id, time, tag, prev_time, prev_tag, count, wide = _HEAD.unpack_from(payload)
+    rest = payload[_HEAD.size :]
+    if count == 1 and not wide:
+        return [single(first_id, channel, rest, (time, tag), (prev_time, prev_tag))]
+    lines = rest.split(b"\n")
+    if len(lines) != (_WIDE * count if wide else count):
+        raise ValueError("an announcement has other messages than its head says")
+    cursors, prev = consecutive(time, tag, count), Cursor(prev_time, prev_tag)
+    if not wide:
+        return linked(channel, first_id, prev, cursors, lines)
+    ids = [line.decode() for line in lines[1::_WIDE]]
+    types = [line.decode() for line in lines[2::_WIDE]]
+    return linked(channel, first_id, prev, cursors, lines[::_WIDE], ids, types)
 
 
 def decode_tick(payload: bytes) -> Tick:

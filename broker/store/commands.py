@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import uniform
-from typing import Any, Final
+from typing import Final
+import asyncio
 
-from hiredis import pack_command
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broker.core.errors import StoreUnavailable
 from broker.store.address import Address, RedisConnection
 from broker.store.scripts import Script
+from broker.store.wire import Reply, Word, pack
 
 _RETRY_S: Final = (0.02, 0.1)
 """Bounds of the pause before a server that cannot be reached is tried again."""
 _REASON_CHARS: Final = 200
-
-Word = bytes | str | int
 
 
 class _NotSent(Exception):
@@ -49,7 +47,7 @@ class Commands:
 
     async def run(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, again: bool
-    ) -> Any:
+    ) -> Reply:
         """
         Run a script.
 
@@ -68,7 +66,7 @@ class Commands:
         except NoScriptError:
             return await self.send("EVAL", script.text, *tail, again=again)
 
-    async def send(self, *words: Word, again: bool = True) -> Any:
+    async def send(self, *words: Word, again: bool = True) -> Reply:
         """
         Send any command; like `run`.
 
@@ -83,20 +81,20 @@ class Commands:
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
 
-    async def _call(self, words: tuple[Word, ...], *, again: bool) -> Any:
+    async def _call(self, words: tuple[Word, ...], *, again: bool) -> Reply:
         reason: BaseException | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 while not self._closed:
                     try:
-                        return await self._attempt(pack_command(words))
+                        return await self._attempt(pack(words))
                     except _NotSent as error:
                         reason = error.__cause__
                     except (RedisConnectionError, OSError) as error:
                         if not again:
                             raise
                         reason = error
-                    await asyncio.sleep(uniform(*_RETRY_S))
+                    await asyncio.sleep(uniform(*_RETRY_S))  # noqa: S311 - only spreads load
         except NoScriptError:
             raise
         except TimeoutError:
@@ -105,12 +103,12 @@ class Commands:
             raise self._unavailable("the call failed", error) from None
         raise self._unavailable("it is closed", None)
 
-    async def _attempt(self, command: bytes) -> Any:
+    async def _attempt(self, command: bytes) -> Reply:
         async with self._connection() as connection:
             try:
                 if connection.is_connected and await connection.can_read():
                     await connection.disconnect(nowait=True)
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
             except (RedisConnectionError, OSError) as error:
                 raise _NotSent from error
             await connection.send_packed_command(command, check_health=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from pathlib import Path
 from subprocess import SubprocessError
 from typing import Final
 from urllib.parse import quote
+import asyncio
+import logging
 
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore

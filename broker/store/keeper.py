@@ -10,6 +10,8 @@ ends. A server that crashes is started again; a keeper that is killed takes its 
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import FrameType
 import ctypes
 import fcntl
 import os
@@ -18,8 +20,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from types import FrameType
 
 KEEPER_LOCK = "keeper.lock"
 USERS_LOCK = "users.lock"
@@ -29,7 +29,7 @@ PID = "server.pid"
 POLL_S = 0.1
 """How often the keeper looks for users and at the server."""
 STOP_S = 10.0
-"""Seconds a server may take to stop before it is killed; its append-only file is written by then."""
+"""Seconds a server may take to stop before it is killed; nothing answered is lost by that."""
 QUICK_S = 5.0
 """A server that ran for less than this did not start well."""
 MOST_QUICK_ENDS = 3
@@ -103,7 +103,10 @@ class Keeper:
         while quick_ends < MOST_QUICK_ENDS:
             began = time.monotonic()
             # Single-threaded, so running Python between fork and exec is safe.
-            server = subprocess.Popen(self._command, preexec_fn=_die_with_parent)  # noqa: PLW1509
+            server = subprocess.Popen(  # noqa: S603 - the command is ours
+                self._command,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
             if self._watch(server):
                 _stop(server)
                 return 0

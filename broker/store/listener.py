@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from itertools import count
 from random import uniform
 from secrets import token_hex
 from typing import Final
+import asyncio
+import logging
 
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
@@ -172,7 +172,7 @@ class RedisListener(Listener):
     async def _reconnect(self) -> AnnouncementProtocol:
         backoff_s = _FIRST_BACKOFF_S
         while True:
-            await asyncio.sleep(backoff_s * uniform(0.5, 1.0))
+            await asyncio.sleep(backoff_s * uniform(0.5, 1.0))  # noqa: S311 - only spreads load
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
             try:
                 connection = await self._connect()

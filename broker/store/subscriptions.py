@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
+import asyncio
 
 from broker.core.errors import StoreUnavailable
 from broker.store.announcements import AnnouncementProtocol, Route

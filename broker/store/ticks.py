@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+import asyncio
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError, StoreUnavailable
