@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from broker.catalog.problems import CatalogError, Problem
 from broker.catalog.review import review
 from broker.core.channels import shown
 from broker.core.errors import UnknownChannel
-from broker.core.rules import Entry, Match, Pattern, Place
+from broker.core.rules import VARIABLE, Entry, Match, Pattern, Place
 
 MAX_FILE_BYTES = 1024 * 1024
 """Size of `channels.yaml`: a thousand entries with comments are a quarter of it."""
@@ -24,6 +24,8 @@ CACHED_MATCHES = 16_384
 
 _CACHED_NEAREST = 256
 _COMPARED_CHARACTERS = 100
+_NEAR = 0.6
+_OPEN = "\0"
 
 
 class Catalog:
@@ -115,10 +117,11 @@ class Catalog:
         return None
 
     def _nearest(self, channel: str) -> str | None:
-        parts = channel.split(".")
-        likenesses = {_likeness(entry.pattern, parts): entry for entry in self.entries}
-        near = get_close_matches(channel, likenesses, n=1)
-        return likenesses[near[0]].pattern.text if near else None
+        patterns = [entry.pattern for entry in self.entries]
+        likest = max(patterns, key=lambda pattern: _likeness(pattern, channel), default=None)
+        if likest is None or _likeness(likest, channel) < _NEAR:
+            return None
+        return likest.text
 
 
 def _index(entries: Sequence[Entry]) -> dict[tuple[str | None, int], list[Entry]]:
@@ -134,13 +137,15 @@ def _index(entries: Sequence[Entry]) -> dict[tuple[str | None, int], list[Entry]
     return dict(index)
 
 
-def _likeness(pattern: Pattern, parts: Sequence[str]) -> str:
-    """Return the pattern with the channel's own segments in place of its variables."""
-    own = list(parts) + [""] * len(pattern.segments)
-    return ".".join(
-        (own[place] or segment.variable) if segment.variable else segment.prefix
-        for place, segment in enumerate(pattern.segments)
-    )
+def _likeness(pattern: Pattern, channel: str) -> float:
+    """Return from 0 to 1 how alike they are, not counting segments that are all variable."""
+    parts = channel.split(".")
+    for place, segment in enumerate(pattern.segments[: len(parts)]):
+        if segment.is_open:
+            parts[place] = _OPEN
+    text = VARIABLE.sub(_OPEN, pattern.text)
+    matcher = SequenceMatcher(None, text, ".".join(parts), autojunk=False)
+    return 0.0 if matcher.real_quick_ratio() < _NEAR else matcher.ratio()
 
 
 def _decode(content: str | bytes, file: str) -> str:

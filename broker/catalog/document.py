@@ -113,7 +113,7 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node:
     except (ValueError, OverflowError) as exc:  # an escape such as "\U99999999"
         fault = Problem(builder.reached, "an escape sequence behind this names no character")
         raise CatalogError([*problems, fault]) from exc
-    return builder.root or Broken(Place(file, 1, 1))
+    return builder.root or Scalar("", True, Place(file, 1, 1))
 
 
 class _Builder:

@@ -37,7 +37,7 @@ class CatalogError(Exception):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        ordered = sorted(set(problems))
+        ordered = sorted(dict.fromkeys(problems), key=lambda problem: problem.place)
         self.problems = tuple(ordered[:MAX_PROBLEMS])
         self.left_out = len(ordered) - len(self.problems)
         super().__init__(ordered)

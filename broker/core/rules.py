@@ -79,6 +79,11 @@ class Segment(NamedTuple):
             )
         return cls(prefix, *rest)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether all of it is variable."""
+        return bool(self.variable) and not self.prefix and not self.suffix
+
     def covers(self, other: Segment) -> bool:
         """Tell whether every text that matches the other segment also matches this one."""
         if not self.variable:
