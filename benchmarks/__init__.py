@@ -1,0 +1,1 @@
+"""Measures the broker beside its peers: `python -m benchmarks`."""
