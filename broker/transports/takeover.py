@@ -102,10 +102,10 @@ def _refuse_company(request: web.BaseRequest) -> None:
 def _release(protocol: web.RequestHandler, transport: Transport, connection: Connection) -> bytes:
     """Part aiohttp from its transport; return what it had read beyond the request."""
     early = _EarlyBytes()
+    # Hands over what was read behind the request, and resumes reading if aiohttp had paused it.
     protocol.set_parser(cast("WebSocketReader", early))
     transport.set_protocol(connection)
     protocol.transport = None  # or it would be closed
     protocol._task_handler = None  # noqa: SLF001  # or, by configuration, it would be cancelled
     protocol.connection_lost(None)
-    transport.resume_reading()
     return early.data

@@ -192,6 +192,14 @@ async def test_refuses_what_breaks_the_protocol(scene: Scene, data: bytes, code:
     assert ["lost"] == scene.session.heard
 
 
+async def test_nothing_is_read_after_a_refusal(scene: Scene) -> None:
+    """Not even a close frame is read from a client that failed (RFC 6455, section 7.1.7)."""
+    scene.says(TEXT, b"\xff")
+    scene.says(CLOSE, close_payload(1007))
+
+    assert "open" == scene.transport.state
+
+
 async def test_a_refused_client_may_hang_up(scene: Scene) -> None:
     """After a refusal the client has time to read why; then it is cut."""
     scene.says(TEXT, b"\xff")
@@ -292,6 +300,16 @@ async def test_a_slow_reader_is_left_alone(scene: Scene) -> None:
     assert [] == scene.hears()
 
 
+async def test_a_reader_that_keeps_up_just_so_is_left_alone(scene: Scene) -> None:
+    """A client that takes everything, and is behind again at each visit, is alive."""
+    for _ in range(6):
+        scene.connection.spill(bytes(100))
+        await asyncio.sleep(LIMITS.ping_s)
+        scene.transport.take(100)
+
+    assert not scene.connection.ending
+
+
 async def test_closes_on_a_client_that_takes_nothing(scene: Scene) -> None:
     """A client that takes nothing of what is buffered for as long as two pings is cut."""
     scene.connection.spill(bytes(100))
@@ -303,9 +321,12 @@ async def test_closes_on_a_client_that_takes_nothing(scene: Scene) -> None:
 
 
 async def test_a_lost_connection_leaves_the_wheel(scene: Scene) -> None:
-    """The wheel drops a connection that is gone at its next visit."""
+    """The wheel drops a connection that is gone at its next visit; till then it holds nothing."""
+    scene.says(TEXT, b"half a message", final=False)
+
     scene.connection.connection_lost(None)
 
+    assert not scene.reading
     assert scene.connection.due(asyncio.get_running_loop().time()) is None
 
 
