@@ -10,8 +10,10 @@ and a slug that names it in problem bodies, metrics and `docs/reference/errors.m
     - `Forbidden` 403: `ChannelForbidden`, `OriginForbidden`
     - `NotFound` 404: `UnknownChannel`, `UnknownPath`
     - `MethodNotAllowed` 405
+    - `BodyTimeout` 408
     - `Conflict` 409/412/422: `PreconditionFailed`, `IdempotencyMismatch`
-    - `TooLarge` 413: `BodyTooLarge`
+    - `BodyTooLarge` 413
+    - `UnsupportedMedia` 415
     - `TooMany` 429
     - `Unavailable` 503: `StoreUnavailable`, `Draining`
     - `InternalError` 500
@@ -35,6 +37,9 @@ class BrokerError(Exception):
         limit: The limit that was passed, in the unit that `detail` names.
         nearest: The nearest right value, where there is one.
 
+    Attributes:
+        index: Number of the item of a batch at fault, from 0; see `within`.
+
     Source: RFC 9457 (problem details); `design.md` section 8.
     """
 
@@ -57,6 +62,18 @@ class BrokerError(Exception):
         self.field = field
         self.limit = limit
         self.nearest = nearest
+        self.index: int | None = None
+
+    def within(self, place: str, index: int) -> None:
+        """
+        Say which item of a batch is at fault.
+
+        Args:
+            place: The item as its author counts, for example `line 3`.
+            index: Its number, from 0.
+        """
+        self.detail = f"{place}: {self.detail}"
+        self.index = index
 
     def __str__(self) -> str:
         return self.detail
@@ -69,7 +86,7 @@ class BrokerError(Exception):
             "status": int(self.status),
             "detail": self.detail,
         }
-        for name in ("field", "limit", "nearest"):
+        for name in ("field", "limit", "nearest", "index"):
             value = getattr(self, name)
             if value is not None:
                 members[name] = value
@@ -216,6 +233,16 @@ class MethodNotAllowed(BrokerError):
     title = "Method not allowed"
 
 
+class BodyTimeout(BrokerError):
+    """The body of a request did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    close_code = 1008
+    retry = True
+    slug = "body-timeout"
+    title = "Body came too slowly"
+
+
 class PreconditionFailed(BrokerError):
     """`If-Match` names another message than the channel's last."""
 
@@ -241,6 +268,15 @@ class BodyTooLarge(BrokerError):
     close_code = 1009
     slug = "too-large"
     title = "Too large"
+
+
+class UnsupportedMedia(BrokerError):
+    """A body is of a type or encoding that the endpoint does not take."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    close_code = 1003
+    slug = "unsupported-media"
+    title = "Unsupported media type"
 
 
 class TooMany(BrokerError):

@@ -1,0 +1,63 @@
+"""The boundary: every request comes in here, and every error leaves as a problem document."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from aiohttp import web
+
+from broker.api.access import Guard
+from broker.api.call import Call
+from broker.api.problems import problem
+from broker.api.router import Router
+from broker.core.errors import BrokerError, InternalError
+from broker.core.tenants import MAIN_TENANT
+
+_log = logging.getLogger(__name__)
+
+_REQUEST_ID_BYTES = 8
+
+
+class Boundary:
+    """
+    Lets requests in, finds what answers them, and turns errors into answers.
+
+    Args:
+        router: Finds what answers a request.
+        guard: Decides who may come in.
+    """
+
+    def __init__(self, router: Router, guard: Guard) -> None:
+        self._router = router
+        self._guard = guard
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request, whatever it is."""
+        try:
+            return await self._answer(request)
+        except BrokerError as error:
+            return problem(error)
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
+            return _failed(request.method)
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        self._guard.check_site(request.headers)
+        endpoint, rest = self._router.find(_path(request))
+        tenant = MAIN_TENANT if endpoint.keyless else self._guard.tenant(request.headers)
+        handler = self._router.handler(endpoint, request.method)
+        return await handler(Call(request, tenant, rest))
+
+
+def _path(request: web.BaseRequest) -> str:
+    path = request.raw_path.partition("?")[0]
+    # A proxy's request names the whole URL (RFC 9112, section 3.2.2).
+    return path if path.startswith("/") else request.rel_url.raw_path
+
+
+def _failed(method: str) -> web.Response:
+    request_id = secrets.token_hex(_REQUEST_ID_BYTES)
+    _log.exception("a request failed: method %s, request id %s", method, request_id)
+    return problem(InternalError("the broker failed; its log tells more"), request_id)

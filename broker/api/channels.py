@@ -1,0 +1,168 @@
+"""Channels: what there is of them, what they hold, and dropping what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+import orjson
+
+from broker.api.call import Call, read_limit, read_query
+from broker.api.problems import answer
+from broker.api.services import Services
+from broker.core.channels import parse_channels, shown
+from broker.core.cursor import START, Cursor
+from broker.core.errors import BadCursor, UnknownChannel
+from broker.core.message import Message
+from broker.core.recovery import Span, clip
+from broker.core.ring import History
+from broker.core.rules import Match
+from broker.feed import Feed
+from broker.hub import PING_CHANNEL, Hub
+from broker.protocols.pushstream.envelope import envelope
+from broker.store.base import ChannelInfo, Lookup
+
+DEFAULT_ITEMS = 100
+"""Channels or messages of one page, where the request does not say."""
+
+MAX_CHANNELS = 1000
+"""Channels of one page."""
+
+
+class Channels:
+    """
+    The endpoints about channels.
+
+    Args:
+        services: What they work with.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def list(self, call: Call) -> web.Response:
+        """Return the state of channels whose name begins with `prefix`, by name."""
+        query = read_query(call.request, ("prefix", "limit"))
+        limit = read_limit(query.get("limit"), DEFAULT_ITEMS, MAX_CHANNELS)
+        found = await self._services.store.channels(call.tenant, query.get("prefix", ""), limit + 1)
+        rows = [self._row(call.tenant, info) for info in found[:limit]]
+        return answer(orjson.dumps({"channels": rows, "complete": len(found) <= limit}))
+
+    async def show(self, call: Call) -> web.Response:
+        """Return the state of one channel: of one that a rule names, or that holds something."""
+        read_query(call.request, ())
+        channel = self._name(call)
+        info = await self._services.store.info(call.tenant, channel)
+        if info is None:
+            self._services.catalog().require(channel)
+            info = ChannelInfo(channel, 0, START, 0, None)
+        return answer(orjson.dumps(self._row(call.tenant, info)))
+
+    async def delete(self, call: Call) -> web.Response:
+        """Drop what a channel holds; its ids and cursors go on, and who missed it is told."""
+        read_query(call.request, ())
+        channel = self._name(call)
+        if not await self._services.store.delete(call.tenant, channel):
+            raise UnknownChannel(f"nothing is known of the channel {shown(channel)}")
+        return answer(orjson.dumps({"deleted": channel}))
+
+    async def messages(self, call: Call) -> web.Response:
+        """Return what a channel still holds after a cursor, oldest first, a page at a time."""
+        settings = self._services.settings
+        query = read_query(call.request, ("after", "limit"))
+        limit = read_limit(query.get("limit"), DEFAULT_ITEMS, settings.read_page_messages)
+        after = _after(query.get("after"))
+        channel = self._name(call)
+        if self._services.catalog().match(channel) is None:
+            await self.show(call)
+        floor = self._services.hub.high_water(call.tenant)
+        lookup = Lookup(channel, after)
+        [history] = await self._services.store.read(call.tenant, [lookup], limit, floor)
+        return answer(_page(history, after, settings.max_poll_bytes))
+
+    def _name(self, call: Call) -> str:
+        [name] = parse_channels(call.rest, 1, self._services.settings.max_channel_bytes)
+        return name
+
+    def _row(self, tenant: str, info: ChannelInfo) -> dict[str, object]:
+        match = self._services.catalog().match(info.channel)
+        return {
+            "channel": info.channel,
+            "last_id": info.last_id,
+            "cursor": str(info.head) if info.last_id else None,
+            "stored": info.stored,
+            "first": None if info.first is None else str(info.first),
+            "subscribers": subscribers(self._services.hub, tenant, info.channel),
+            "rule": None if match is None else _rule(match),
+        }
+
+
+def subscribers(hub: Hub, tenant: str, channel: str) -> int:
+    """Return how many sessions of this node have a channel in their list."""
+    return sum(map(_attached, _feeds(hub, tenant, channel)))
+
+
+def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
+    if channel == PING_CHANNEL:  # no announcements, so it is in no ring
+        return [feed for feed in hub.feeds if feed.tenant == tenant and channel in feed.names]
+    known = next((state for state in hub.tenants if state.name == tenant), None)
+    ring = known.channels.get(channel) if known else None
+    return [feed for feeds in ring.feeds.values() for feed in feeds] if ring else []
+
+
+def _attached(feed: Feed) -> int:
+    return len(feed.lagging) + sum(len(cohort.members) for cohort in feed.cohorts)
+
+
+def _rule(match: Match) -> dict[str, object]:
+    return {
+        "pattern": match.entry.pattern.text,
+        "place": str(match.entry.place),
+        "messages": match.retention.messages,
+        "age_s": match.retention.age_s,
+        "max_message_bytes": match.max_message_bytes,
+    }
+
+
+def _after(text: str | None) -> Cursor:
+    if not text:
+        return START
+    try:
+        return Cursor.parse(text)
+    except BadCursor as error:
+        error.field = "after"
+        raise
+
+
+def _page(history: History, after: Cursor, max_bytes: int) -> bytes:
+    """
+    Return a page: messages, the cursor to go on from, what is missing before the first of them.
+
+    Args:
+        history: What the store has.
+        after: Where the page begins.
+        max_bytes: Messages in the page, one excepted.
+    """
+    rows = Span([message.cursor for message in history.messages], _rows(history.messages))
+    kept = clip(rows, max_bytes)
+    complete = history.complete and kept.complete
+    following = kept.cursors[-1] if kept.cursors else max(after, history.head)
+    first = rows.cursors[0] if rows.cursors else history.head
+    facts = {
+        "next": str(following),
+        "complete": complete,
+        "gap": str(first) if history.gap else None,
+    }
+    return b'{"messages":[%b],%b' % (b",".join(kept.items), orjson.dumps(facts)[1:])
+
+
+def _rows(messages: Iterable[Message]) -> list[bytes]:
+    return [_row(message) for message in messages]
+
+
+def _row(message: Message) -> bytes:
+    """Return the envelope, and what subscribers are not told."""
+    row = envelope(message)
+    told = {"event_id": message.event_id, "event_type": message.event_type}
+    known = {name: text for name, text in told.items() if text}
+    return row[:-1] + b"," + orjson.dumps(known)[1:] if known else row

@@ -1,0 +1,61 @@
+"""How the internal listener says no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+import orjson
+
+from broker.core.errors import BodyTimeout, BodyTooLarge, BrokerError
+
+PROBLEM_TYPE = "application/problem+json"
+JSON_TYPE = "application/json"
+
+RETRY_AFTER_S = 1
+"""What publishers are asked to wait: queues and short failovers pass within seconds."""
+
+_FINAL = (BodyTooLarge, BodyTimeout)
+
+
+def problem(error: BrokerError, request_id: str = "") -> web.Response:
+    """
+    Return a refusal.
+
+    Args:
+        error: Why.
+        request_id: Under which the log tells more; empty for none.
+
+    Source: RFC 9457; RFC 9110, sections 10.2.3 and 11.6.1.
+    """
+    members = error.problem()
+    if request_id:
+        members["instance"] = f"urn:broker:request:{request_id}"
+    headers = dict(getattr(error, "headers", {}))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+    if error.retry:
+        headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
+    response = answer(orjson.dumps(members), error.status, PROBLEM_TYPE, headers)
+    if isinstance(error, _FINAL):  # the rest of the body is not read
+        response.force_close()
+    return response
+
+
+def answer(
+    body: bytes,
+    status: int = HTTPStatus.OK,
+    content_type: str = JSON_TYPE,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Return an answer; nothing on this listener may be cached or taken for something else."""
+    all_headers = {
+        hdrs.CONTENT_TYPE: content_type,
+        hdrs.CACHE_CONTROL: "no-store",
+        "X-Content-Type-Options": "nosniff",
+        hdrs.SERVER: "broker",
+    }
+    if headers:
+        all_headers.update(headers)
+    return web.Response(body=body, status=status, headers=all_headers)

@@ -1,0 +1,173 @@
+"""Publishing: `POST /publish/{channels}` for one message, `POST /publish` for many."""
+
+from __future__ import annotations
+
+from asyncio import sleep
+from hashlib import blake2b
+
+from aiohttp import web
+import orjson
+
+from broker.api.batch import BatchReader
+from broker.api.call import Call, read_body
+from broker.api.deadline import Deadline
+from broker.api.headers import EVENT_ID, IF_MATCH, PublishHeaders, read_headers
+from broker.api.media import Media, read_media
+from broker.api.problems import answer
+from broker.api.services import Services
+from broker.api.targets import MAX_TARGETS, Targets, too_large
+from broker.core.bodies import compact_json, quote_text
+from broker.core.channels import parse_channels
+from broker.core.cursor import http_date
+from broker.core.errors import BadBody, BadHeader, StoreUnavailable, UnsupportedMedia
+from broker.core.message import Draft
+from broker.store.base import Publication, Stored
+
+REPLAYED = "Idempotency-Replayed"
+"""Header of the answer to a request that was answered before."""
+
+_SLICE_ITEMS = 500
+_FINGERPRINT_BYTES = 16
+
+
+class Publish:
+    """
+    The publish endpoints.
+
+    Args:
+        services: What they work with.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._deadline = Deadline(services.settings.publish_wait_s)
+        self._known = Targets(services.catalog(), services.settings)
+
+    async def one(self, call: Call) -> web.Response:
+        """Store one message in every channel of the path, in all or in none (P6)."""
+        settings = self._settings
+        channels = parse_channels(
+            call.rest, settings.max_publish_channels, settings.max_channel_bytes
+        )
+        targets = self._targets()
+        retentions = [targets[channel].retention for channel in channels]
+        headers = read_headers(call.request.headers)
+        if headers.if_match and len(channels) > 1:
+            raise BadHeader("If-Match needs a single channel in the path", field=IF_MATCH)
+        media = read_media(call.request.headers)
+        body = await self._body(call)
+        text = _message(media, body)
+        for channel in channels:
+            if len(text) > targets[channel].max_bytes:
+                raise too_large(channel, targets[channel], len(text))
+        event = headers.event_id, headers.event_type
+        drafts = [Draft(channel, text, *event) for channel in channels]
+        publication = Publication(
+            drafts,
+            retentions,
+            headers.idempotency_key,
+            _fingerprint(call.rest, media, headers, body),
+            headers.if_match,
+        )
+        return _stored(await self._store(call.tenant, publication))
+
+    async def many(self, call: Call) -> web.Response:
+        """Store the messages of an array or of lines, all or none (P6)."""
+        settings = self._settings
+        headers = read_headers(call.request.headers)
+        if headers.event_id or headers.event_type:
+            raise BadHeader(
+                "in a batch, event_id and event_type stand in its items", field=EVENT_ID
+            )
+        media = read_media(call.request.headers)
+        reader = BatchReader(
+            self._targets(), settings.max_batch_messages, settings.max_publish_channels
+        )
+        body = await self._body(call)
+        await _read_batch(reader, media, body)
+        if headers.if_match and len(reader.drafts) > 1:
+            raise BadHeader("If-Match needs a single message to a single channel", field=IF_MATCH)
+        publication = Publication(
+            reader.drafts,
+            reader.retentions,
+            headers.idempotency_key,
+            _fingerprint("", media, headers, body),
+            headers.if_match,
+        )
+        return _stored(await self._store(call.tenant, publication))
+
+    def _targets(self) -> Targets:
+        """Return the channels known so far; begin anew under new rules."""
+        catalog = self._services.catalog()
+        if catalog is not self._known.catalog or len(self._known) >= MAX_TARGETS:
+            self._known = Targets(catalog, self._settings)
+        return self._known
+
+    async def _body(self, call: Call) -> bytes:
+        settings = self._settings
+        return await read_body(call.request, settings.max_body_bytes, settings.request_timeout_s)
+
+    async def _store(self, tenant: str, publication: Publication) -> Stored:
+        try:
+            return await self._deadline.wait(self._services.publisher.publish(tenant, publication))
+        except TimeoutError as exc:
+            raise StoreUnavailable(
+                f"the store did not answer within {self._deadline.seconds:g} s; the "
+                "messages may be stored: the same Idempotency-Key stores them once"
+            ) from exc
+
+
+async def _read_batch(reader: BatchReader, media: Media, body: bytes) -> None:
+    """Read a batch in slices, so that subscribers are served in between."""
+    if media is Media.TEXT:
+        raise UnsupportedMedia(
+            "a batch is application/json or application/x-ndjson",
+            field="Content-Type",
+            nearest="application/x-ndjson",
+        )
+    if media is Media.NDJSON:
+        lines = reader.split_lines(body)
+        for start in range(0, len(lines), _SLICE_ITEMS):
+            if start:
+                await sleep(0)
+            reader.add_lines(lines[start : start + _SLICE_ITEMS], start + 1)
+    else:
+        elements = reader.split_array(body)
+        for start in range(0, len(elements), _SLICE_ITEMS):
+            if start:
+                await sleep(0)
+            reader.add_elements(elements[start : start + _SLICE_ITEMS])
+    reader.finish()
+
+
+def _message(media: Media, body: bytes) -> bytes:
+    if media is Media.NDJSON:
+        raise UnsupportedMedia(
+            "this path takes one message; send lines of messages to /publish",
+            field="Content-Type",
+            nearest="application/json",
+        )
+    if not body:
+        raise BadBody("the body is empty; it is the message, as JSON or as text/plain")
+    return compact_json(body) if media is Media.JSON else quote_text(body)
+
+
+def _fingerprint(path: str, media: Media, headers: PublishHeaders, body: bytes) -> str:
+    """Return a digest of everything that makes up a request; empty where nothing is keyed."""
+    if not headers.idempotency_key:
+        return ""
+    digest = blake2b(digest_size=_FINGERPRINT_BYTES)
+    for part in (path, media.name, headers.event_id, headers.event_type, headers.if_match):
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\n")
+    digest.update(body)
+    return digest.hexdigest()
+
+
+def _stored(stored: Stored) -> web.Response:
+    rows = [
+        {"channel": channel, "id": number, "tag": str(tag), "time": http_date(time)}
+        for channel, number, (time, tag) in stored.stamps
+    ]
+    headers = {REPLAYED: "true"} if stored.repeated else None
+    return answer(orjson.dumps({"messages": rows}), headers=headers)

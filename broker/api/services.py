@@ -1,0 +1,39 @@
+"""What the internal endpoints work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.auth.api_keys import ApiKeys
+from broker.catalog import Catalog
+from broker.hub import Hub
+from broker.publisher import Publisher
+from broker.settings import Settings
+from broker.store.base import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """
+    What the internal endpoints work with.
+
+    Attributes:
+        publisher: Stores messages.
+        store: Where they are read back from.
+        hub: What this node has attached.
+        catalog: Gives the channel rules of this moment; reloading replaces them.
+        settings: Limits and the listen address.
+        keys: Keys that open the listener.
+        sessions: Gives the number of subscribers of this node.
+        draining: Tells whether this node is about to stop.
+    """
+
+    publisher: Publisher
+    store: Store
+    hub: Hub
+    catalog: Callable[[], Catalog]
+    settings: Settings
+    keys: ApiKeys
+    sessions: Callable[[], int] = lambda: 0
+    draining: Callable[[], bool] = lambda: False
