@@ -128,6 +128,10 @@ class KeyRing:
         named = [key for key in self._keys if key.kid == kid]
         return named or [key for key in self._keys if not key.kid]
 
+    def knows(self, kid: str) -> bool:
+        """Tell whether some key has this id."""
+        return bool(kid) and any(key.kid == kid for key in self._keys)
+
     async def refresh(self, *, due_only: bool = False) -> None:
         """
         Fetch the keys of every remote again, as often as each allows.

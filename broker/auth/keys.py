@@ -177,9 +177,9 @@ def _operations(jwk: dict[str, object]) -> list[object]:
 def _pinned(key: Key, algorithm: object) -> Key:
     if algorithm is None:
         return key
-    if algorithm not in key.algorithms:
+    if not isinstance(algorithm, str) or algorithm not in key.algorithms:
         raise UnusableKey("its algorithm (alg) does not go with its kind")
-    return Key(key.kid, frozenset({str(algorithm)}), key.material)
+    return Key(key.kid, frozenset({algorithm}), key.material)
 
 
 def _parse_pem(content: bytes) -> Iterator[Key]:

@@ -38,12 +38,14 @@ def load_or_create_secret(data: Path) -> str:
         return _load(path)
     except OSError as exc:
         raise UnusableKey(f"{path}: {exc.strerror or 'cannot be used'}") from exc
+    except UnicodeDecodeError as exc:
+        raise UnusableKey(f"{path}: it is not text") from exc
 
 
 def _create(path: Path) -> None:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
     try:
-        with os.fdopen(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
             stream.write(f"{secrets.token_urlsafe(_RANDOM_BYTES)}\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -54,7 +56,7 @@ def _create(path: Path) -> None:
 
 
 def _load(path: Path) -> str:
-    with path.open() as stream:
+    with path.open(encoding="ascii") as stream:
         mode = os.fstat(stream.fileno()).st_mode
         secret = stream.read(_READ_BYTES).strip()
     if mode & _OTHERS:

@@ -56,18 +56,15 @@ def read_claims(token: str, keys: KeyRing) -> dict[str, object]:
     Source: RFC 7515, RFC 8725 (best practices).
     """
     header = _read_header(token)
-    found = keys.find(header.kid)
-    fitting = [key for key in found if header.algorithm in key.algorithms]
-    if not found or (not fitting and not header.kid):
-        raise UnknownKey("no key of the broker goes with the token")
-    if not fitting:
-        raise TokenMalformed("the token's algorithm does not go with the key that it names")
+    fitting = [key for key in keys.find(header.kid) if header.algorithm in key.algorithms]
     for key in fitting[:MAX_TRIES]:
         payload = _open(token, key, header.algorithm)
         if payload is not None:
             return _parse_payload(payload)
-    if not header.kid:
-        raise UnknownKey("the token's signature does not hold")
+    if not keys.knows(header.kid):
+        raise UnknownKey("no key of the broker goes with the token")
+    if not fitting:
+        raise TokenMalformed("the token's algorithm does not go with the key that it names")
     raise TokenMalformed("the token's signature does not hold")
 
 

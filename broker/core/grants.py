@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 import math
 
@@ -123,7 +123,7 @@ class Grants:
     jti: str | None
     issued_at: float | None
     expires_at: float | None
-    claims: Mapping[str, object]
+    claims: Mapping[str, object] = field(repr=False)
     subscribe: GrantSet
     publish: GrantSet
 
