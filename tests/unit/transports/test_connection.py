@@ -202,6 +202,15 @@ async def test_a_session_that_comes_too_late_is_lost_at_once(plain: Scene) -> No
     assert plain.connection.session is None
 
 
+async def test_a_session_of_a_full_connection_waits(socket: Pipe) -> None:
+    """Binding to a connection that holds bytes tells the session so."""
+    scene = Scene(MemoryTransport(socket, held=b"earlier"))
+
+    scene.begin()
+
+    assert ["stalled"] == scene.session.heard
+
+
 async def test_without_a_session_nobody_is_told(plain: Scene) -> None:
     """Stalls, drains and the loss of a connection without a session go by."""
     connection = plain.connection
@@ -301,6 +310,18 @@ async def test_a_half_close_is_a_goodbye(plain: Scene) -> None:
     assert "closed" == plain.transport.state
     await asyncio.sleep(CLOSE_TIMEOUT_S + 0.5)
     assert "aborted" == plain.transport.state
+
+
+async def test_a_half_close_after_the_goodbye_says_nothing_more(plain: Scene, socket: Pipe) -> None:
+    """A client that hangs up when it is told to hears nothing else."""
+    connection = plain.begin()
+    connection.wait = True
+    connection.end(None, CURSOR, None)
+
+    connection.eof_received()
+
+    assert b"bye" == socket.read()
+    assert ["lost"] == plain.session.heard
 
 
 async def test_the_end_of_a_broken_socket_is_quiet(plain: Scene, socket: Pipe) -> None:

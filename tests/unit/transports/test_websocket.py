@@ -343,9 +343,21 @@ async def test_an_end_waits_for_the_answer_of_the_client(scene: Scene) -> None:
     assert "open" == scene.transport.state
 
     scene.says(PING, b"too late")
+    scene.says(TEXT, b"too late")
     scene.says(CLOSE, close_payload(3503))
     assert "closed" == scene.transport.state
     assert [] == scene.hears()
+    assert [] == scene.texts
+
+
+async def test_bytes_that_come_after_the_loss_are_dropped(scene: Scene) -> None:
+    """A close frame that is read when the connection is gone already changes nothing."""
+    scene.connection.connection_lost(None)
+
+    scene.says(CLOSE, close_payload(1000))
+
+    assert [] == scene.hears()
+    assert ["lost"] == scene.session.heard
 
 
 async def test_an_end_that_is_not_answered_is_cut(scene: Scene) -> None:
