@@ -14,7 +14,9 @@ from benchmarks.campaign import Campaign, Results
 from benchmarks.machine import describe
 from benchmarks.peers.base import Peer
 from benchmarks.peers.broker import Broker
+from benchmarks.peers.elsewhere import BadDescription, Elsewhere
 from benchmarks.peers.nchan import Nchan
+from benchmarks.peers.sockets import Websockets, socket_io, ws
 from benchmarks.processes import raise_open_files
 from benchmarks.program import LoadProgram, Unbuildable
 from benchmarks.report import Setting, markdown, plots
@@ -23,7 +25,7 @@ from benchmarks.workloads import WORKLOADS, Workload, select
 RESULTS = Path(__file__).parent / "results"
 REPETITIONS = 3
 
-PEERS: tuple[Peer, ...] = (Broker(), Nchan())
+PEERS: tuple[Peer, ...] = (Broker(), Nchan(), Websockets(), ws(), socket_io())
 """Every peer that this can start by itself."""
 
 
@@ -37,6 +39,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, metavar="N", help=f"default {REPETITIONS}")
     parser.add_argument(
         "--peers", metavar="A,B", help="only these; default: all that are installed"
+    )
+    parser.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="measure a running server that this JSON file describes; repeatable",
     )
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where the report goes"
@@ -54,7 +64,8 @@ def main(words: Sequence[str]) -> int:
     try:
         workloads = select(options.workloads, quick=options.quick)
         peers, absent = choose(options.peers)
-    except LookupError as exc:
+        peers += [Elsewhere.read(path) for path in options.also]
+    except (LookupError, BadDescription, OSError) as exc:
         return _refuse(exc)
     repetitions = options.repetitions or (1 if options.quick else REPETITIONS)
     raise_open_files()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,8 @@ class Figure:
         name: Its name in workloads, targets and files.
         title: Its name in the report.
         unit: Unit, as written after a number.
-        read: Takes it from a result.
+        read: Takes it from a result; not a number where there is nothing to take it from, as for
+            the latency of a server that did not get on to the measured messages.
         more_is_better: Whether a larger one is better.
     """
 
@@ -42,7 +44,7 @@ def server_cpu_s(phase: Mapping[str, Any]) -> float:
 
 
 def _per(count: float, amount: float) -> float:
-    return amount / count if count else 0.0
+    return amount / count if count else nan
 
 
 def _cpu_us(phase: str, what: str) -> Callable[[Result], float]:
@@ -61,7 +63,8 @@ def _rate(phase: str, what: str) -> Callable[[Result], float]:
 
 def _latency(of: str, quantile: str) -> Callable[[Result], float]:
     def read(result: Result) -> float:
-        return float(result[of]["latency"][quantile])
+        latency = result[of]["latency"]
+        return float(latency[quantile]) if latency["count"] else nan
 
     return read
 
@@ -139,13 +142,15 @@ class Sample:
 
     @property
     def middle(self) -> float:
-        """The median."""
-        return median(self.values)
+        """The median of the values that are numbers."""
+        numbers = [value for value in self.values if not isnan(value)]
+        return median(numbers) if numbers else nan
 
     @property
     def spread(self) -> float:
         """Distance of the extremes as a share of the median; 0 for a single value."""
-        return (max(self.values) - min(self.values)) / self.middle if self.middle else 0.0
+        numbers = [value for value in self.values if not isnan(value)]
+        return (max(numbers) - min(numbers)) / self.middle if numbers and self.middle else 0.0
 
 
 def sample(figure: str, results: Sequence[Result]) -> Sample:
@@ -162,9 +167,9 @@ def sample(figure: str, results: Sequence[Result]) -> Sample:
 
 
 def ratio(figure: str, ours: Sequence[Result], theirs: Sequence[Result]) -> float | None:
-    """Return our median over theirs; None when theirs is 0."""
-    below = sample(figure, theirs).middle
-    return sample(figure, ours).middle / below if below else None
+    """Return our median over theirs; None when one is no number, or theirs is 0."""
+    above, below = sample(figure, ours).middle, sample(figure, theirs).middle
+    return None if isnan(above) or isnan(below) or not below else above / below
 
 
 def faults(result: Result) -> list[str]:
@@ -189,7 +194,7 @@ def faults(result: Result) -> list[str]:
 def disturbance(result: Result) -> float:
     """Return the largest share of a CPU that other programs took in a measured phase."""
     phases = [result[name] for name in ("connect", "idle", "publish", "storm") if name in result]
-    return max((_per(max(p["seconds"], 0.5), p["others_s"]) for p in phases), default=0.0)
+    return max((p["others_s"] / max(p["seconds"], 0.5) for p in phases), default=0.0)
 
 
 def checked(results: Sequence[Result]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isnan, nan
 
 from benchmarks import svg
 from benchmarks.figures import (
@@ -89,6 +90,8 @@ def plots(workloads: Sequence[Workload], measured: Measured) -> dict[str, str]:
 
 def number(value: float, unit: str) -> str:
     """Write a figure with its unit: three digits that matter, thousands separated."""
+    if isnan(value):
+        return NOTHING
     if abs(value) >= 1000:
         text = f"{value:,.0f}"
     elif abs(value) >= 100:
@@ -237,18 +240,31 @@ def _plot(group: str, shown: Sequence[Workload], measured: Measured) -> str:
     )
     having = [workload for workload in shown if name in workload.figures]
     peers = list(dict.fromkeys(peer for workload in having for peer in measured[workload.name]))
+    figure = FIGURES[name]
+    title = f"{group}: {figure.title}"
+    if all(workload.growth for workload in having):
+        across = group.rpartition(" ")[2]
+        return svg.lines(title, figure.unit, across, _grown(name, having, peers, measured))
     series = {
-        peer: [
-            sample(name, measured[workload.name][peer]).middle
-            if measured[workload.name].get(peer)
-            else None
-            for workload in having
-        ]
+        peer: [_middle(name, measured[workload.name].get(peer)) for workload in having]
         for peer in peers
     }
-    figure = FIGURES[name]
-    categories = [_category(workload) for workload in having]
-    return svg.bars(f"{group}: {figure.title}", figure.unit, categories, series)
+    return svg.bars(title, figure.unit, [_category(workload) for workload in having], series)
+
+
+def _middle(name: str, results: Sequence[Result] | None) -> float | None:
+    middle = sample(name, results).middle if results else nan
+    return None if isnan(middle) else middle
+
+
+def _grown(
+    name: str, having: Sequence[Workload], peers: Sequence[str], measured: Measured
+) -> dict[str, list[tuple[float, float]]]:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for peer in peers:
+        middles = [(each, _middle(name, measured[each.name].get(peer))) for each in having]
+        lines[peer] = [(float(each.growth or 0), y) for each, y in middles if y is not None]
+    return lines
 
 
 def _category(workload: Workload) -> str:

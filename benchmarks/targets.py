@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from benchmarks.figures import FIGURES, Result, sample
 
@@ -98,8 +99,10 @@ def judge(target: Target, measured: Measured) -> Verdict | None:
     if not ours:
         return None
     value = sample(target.figure, ours).middle
+    if isnan(value):
+        return None
     if target.peer is None and target.base is None:
         return Verdict(target, value, None)
     results = measured.get(target.base or target.workload, {}).get(target.peer or US)
     unit = sample(target.figure, results).middle if results else 0.0
-    return Verdict(target, value, unit) if unit else None
+    return Verdict(target, value, unit) if unit and not isnan(unit) else None

@@ -58,6 +58,7 @@ class Workload:
         token: Whether subscribers carry a token.
         storm: Subscribers that come after the last message and read the whole history.
         seconds: Measured time; of publishing, or of quiet when nothing is published.
+        growth: What is counted along the axis of the group's plot; None: it has none.
         alone: Whether only the broker itself is measured.
         pinned: Whether the load generator has a CPU of its own, on which it never sleeps.
     """
@@ -79,6 +80,7 @@ class Workload:
     settle_s: float = 0.5
     seconds: float = 5.0
     workers: int = 1
+    growth: int | None = None
     alone: bool = False
     pinned: bool = True
 
@@ -279,6 +281,36 @@ def _connections() -> list[Workload]:
     return [*idle, connect]
 
 
+def _growth() -> list[Workload]:
+    crowds = [
+        Workload(
+            name=f"growth-{subscribers}-subscribers",
+            title=f"1 → {subscribers:,}, 20 messages a second",
+            group="Growth in subscribers",
+            figures=FAN_OUT_FIGURES,
+            subscribers=subscribers,
+            publishing=Publishing(rate=20),
+            growth=subscribers,
+        )
+        for subscribers in (100, 1000, 10_000)
+    ]
+    channels = [
+        Workload(
+            name=f"growth-{channels}-channels",
+            title=f"{channels:,} channels x 1 subscriber, 500 messages a second in all",
+            group="Growth in channels",
+            figures=FAN_OUT_FIGURES,
+            subscribers=channels,
+            channels=channels,
+            listing=Listing.SPREAD,
+            publishing=Publishing(rate=500, publishers=8),
+            growth=channels,
+        )
+        for channels in (1, 100, 10_000)
+    ]
+    return [*crowds, *channels]
+
+
 def _workers() -> list[Workload]:
     one = Workload(
         name="workers-1",
@@ -308,6 +340,7 @@ WORKLOADS = (
     *_resume(),
     *_publish(),
     *_connections(),
+    *_growth(),
     *_workers(),
 )
 """Everything that is measured, in the order of the report."""
@@ -326,24 +359,22 @@ QUICK = (
 
 def select(patterns: list[str], *, quick: bool) -> list[Workload]:
     """
-    Return the workloads with one of the words in their name.
+    Return the workloads that are called one of the words, or have one in their name.
 
     Args:
-        patterns: Parts of names; none: every workload.
+        patterns: Names or parts of names; none: every workload.
         quick: Only those of `QUICK`, unless named, and each for a short time.
 
     Raises:
         LookupError: A word is in no name.
     """
+    names = [workload.name for workload in WORKLOADS]
+    wanted = set() if patterns else set(QUICK if quick else names)
     for pattern in patterns:
-        if not any(pattern in workload.name for workload in WORKLOADS):
-            known = ", ".join(workload.name for workload in WORKLOADS)
-            message = f"no workload is called {pattern}; there are {known}"
+        found = {pattern} & set(names) or {name for name in names if pattern in name}
+        if not found:
+            message = f"no workload is called {pattern}; there are {', '.join(names)}"
             raise LookupError(message)
-    chosen = [
-        workload
-        for workload in WORKLOADS
-        if (any(pattern in workload.name for pattern in patterns))
-        or (not patterns and (not quick or workload.name in QUICK))
-    ]
+        wanted |= found
+    chosen = [workload for workload in WORKLOADS if workload.name in wanted]
     return [workload.shortened(2.0) for workload in chosen] if quick else chosen

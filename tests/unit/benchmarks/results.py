@@ -7,7 +7,7 @@ from typing import Any
 
 def reception(count: int = 0, delivered: int = 0, **other: Any) -> dict[str, Any]:
     """Return what `count` subscribers received, without a fault unless told."""
-    latency = {"p50_ms": 1.5, "p99_ms": 4.0}
+    latency = {"count": delivered, "p50_ms": 1.5, "p99_ms": 4.0}
     faults = dict.fromkeys(("gone", "lost", "repeated", "late", "damaged", "foreign"), 0)
     return {
         "count": count,
@@ -42,7 +42,11 @@ def result(cpu_s: float = 1.0, delivered: int = 500_000, **other: Any) -> dict[s
         "out_of_time": False,
         "subscribers": reception(1000, delivered),
         "stormers": reception(),
-        "published": {"refused": 0, "error": "", "latency": {"p50_ms": 0.5, "p99_ms": 2.0}},
+        "published": {
+            "refused": 0,
+            "error": "",
+            "latency": {"count": 500, "p50_ms": 0.5, "p99_ms": 2.0},
+        },
         "memory": {"proportional_each": 4096.0},
         "connect": phase(0.1, 0.02),
         "publish": phase(5.0, cpu_s, delivered, accepted=500),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import pytest
 
 from benchmarks.figures import FIGURES, disturbance, faults, ratio, sample
@@ -53,8 +55,14 @@ def test_kernel_counts() -> None:
 
 
 def test_nothing_delivered() -> None:
-    """A run in which nothing came yields zeros, not an error."""
-    assert 0.0 == FIGURES["cpu_per_delivery_us"].read(result(delivered=0))
+    """A run in which nothing came has no cost and no latency, and the others count without it."""
+    nothing = result(delivered=0)
+
+    assert isnan(FIGURES["cpu_per_delivery_us"].read(nothing))
+    assert isnan(FIGURES["latency_p99_ms"].read(nothing))
+    assert isnan(sample("latency_p99_ms", [nothing]).middle)
+    assert 2.0 == pytest.approx(sample("cpu_per_delivery_us", [nothing, result()]).middle)
+    assert ratio("cpu_per_delivery_us", [result()], [nothing]) is None
 
 
 def test_known_figures() -> None:

@@ -41,7 +41,16 @@ def test_absolute(limit: float, met: bool) -> None:
     assert met == verdict.met
 
 
-@pytest.mark.parametrize("measured", [{}, {"w": {}}, {"w": {US: [result()]}}])
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {},
+        {"w": {}},
+        {"w": {US: [result()]}},
+        {"w": {US: [result()], "nchan": [result(delivered=0)]}},
+        {"w": {US: [result(delivered=0)], "nchan": [result()]}},
+    ],
+)
 def test_not_measured(measured: dict[str, dict[str, list[dict[str, object]]]]) -> None:
     """There is no verdict without our figure and the one to hold it against."""
     assert judge(CPU, measured) is None

@@ -59,6 +59,11 @@ def test_select_named() -> None:
     assert {"idle-5000", "idle-10000"} == {each.name for each in select(["idle"], quick=False)}
 
 
+def test_select_exactly() -> None:
+    """A whole name chooses only what is called so."""
+    assert ["fanout-1000-100"] == [each.name for each in select(["fanout-1000-100"], quick=False)]
+
+
 def test_select_unknown() -> None:
     """A word in no name is refused, with the names that there are."""
     with pytest.raises(LookupError, match="fanout-1000-20"):
