@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 import asyncio
 import time
 import urllib.request
@@ -37,24 +37,33 @@ def _fetch(url: str) -> bytes:
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
+        urllib.request.UnknownHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)
     ends_at = time.monotonic() + TOTAL_TIMEOUT_S
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310
     try:
+        request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310
         with opener.open(request, timeout=SOCKET_TIMEOUT_S) as response:
-            body = bytearray()
-            while piece := response.read1(_PIECE_BYTES):
-                body += piece
-                if len(body) > MAX_KEY_FILE_BYTES:
-                    raise UnusableKey(f"it is larger than {MAX_KEY_FILE_BYTES} bytes")
-                if time.monotonic() > ends_at:
-                    raise UnusableKey(f"it takes longer than {TOTAL_TIMEOUT_S} seconds")
-            return bytes(body)
+            return _read(response, ends_at)
     except urllib.request.HTTPError as exc:
         with exc:
             raise UnusableKey(f"the answer has status {exc.code}") from exc
+    except UnusableKey:
+        raise
     except (OSError, HTTPException, ValueError) as exc:
         raise UnusableKey(f"it cannot be fetched ({type(exc).__name__})") from exc
+
+
+def _read(response: HTTPResponse, ends_at: float) -> bytes:
+    body = bytearray()
+    while piece := response.read1(_PIECE_BYTES):
+        body += piece
+        if len(body) > MAX_KEY_FILE_BYTES:
+            raise UnusableKey(f"it is larger than {MAX_KEY_FILE_BYTES} bytes")
+        if time.monotonic() > ends_at:
+            raise UnusableKey(f"it takes longer than {TOTAL_TIMEOUT_S} seconds")
+    if response.length:
+        raise UnusableKey("the answer was cut off")
+    return bytes(body)
