@@ -7,16 +7,18 @@ import asyncio
 import contextlib
 import random
 
+from broker.api import Services as ApiServices
 from broker.api import make_api
 from broker.attendance import Attendance
-from broker.auth import Verifier
+from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
 from broker.core.errors import Draining
 from broker.core.ring import Retention
 from broker.feed import FeedLimits
 from broker.hub import Hub
 from broker.protocols.pushstream.admission import Admission
-from broker.protocols.pushstream.endpoints import make_app
+from broker.protocols.pushstream.endpoints import make_public
+from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import RequestLimits
 from broker.protocols.pushstream.services import Limits, Services
 from broker.publisher import Publisher, PublishLimits
@@ -27,8 +29,10 @@ from broker.store.base import Listener as Announcements
 from broker.store.base import Store
 from broker.subscribe import Subscriber
 from broker.sync import Sync, SyncLimits
+from broker.transports.front import Front, FrontLimits
 from broker.transports.listener import HttpListener, ListenOptions
 from broker.transports.poll import PollLimits
+from broker.transports.server import ServerOptions
 from broker.transports.stream import StreamLimits
 from broker.transports.websocket import WebSocketLimits
 from broker.upkeep import Pinger, Ticker
@@ -36,6 +40,9 @@ from broker.wheel import Wheel
 
 LINGER_S = 60.0
 """Seconds that a feed without sessions is kept: longer than the pause between two polls (D49)."""
+
+_HEADER_BYTES = 1024
+"""Of a header beside the token that it may carry."""
 
 UNKNOWN_RETENTION = Retention(0, 0)
 """Of a channel that no pattern matches any more."""
@@ -85,7 +92,9 @@ class Node:
             PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
         )
         self.internal = HttpListener(
-            make_api(self), settings.internal, ListenOptions(shared=settings.workers > 1)
+            make_api(self._api_services()),
+            settings.internal,
+            ListenOptions(shared=settings.workers > 1),
         )
         self._announcements: Announcements | None = None
         self._sync: Sync | None = None
@@ -120,37 +129,51 @@ class Node:
         self.public = self._public_listener(Subscriber(self.hub, sync, self.attendance))
         await self.public.open()
 
+    def _api_services(self) -> ApiServices:
+        return ApiServices(
+            publisher=self.publisher,
+            store=self._store,
+            hub=self.hub,
+            catalog=lambda: self.catalog,
+            settings=self.settings,
+            keys=ApiKeys(self.settings.api_keys),
+            sessions=lambda: self.attendance.count,
+            draining=self.is_draining,
+        )
+
     def _retention(self, channel: str) -> Retention:
         match = self.catalog.match(channel)
         return UNKNOWN_RETENTION if match is None else match.entry.retention
 
     def _public_listener(self, subscriber: Subscriber) -> HttpListener:
         settings = self.settings
+        recall = Recall(self._admission, settings.known_requests, self.is_draining)
         services = Services(
             subscriber=subscriber,
             admission=self._admission,
+            recall=recall,
             wheel=self.wheel,
             limits=_limits(settings),
-            successor=lambda: listener.protocol(),  # noqa: PLW0108 - bound only below
+            aiohttp=lambda: listener.aiohttp(),  # noqa: PLW0108 - bound only below
             wall_clock=self._wall_clock,
+            closed=self.is_draining,
             retry_after_s=self.retry_after_s,
             origins=frozenset(settings.allowed_origins),
             token_cookie=settings.token_cookie,
             refuse_by_close=settings.refuse_websocket == "close",
         )
-        line_bytes = settings.max_token_bytes + settings.max_channels * settings.max_channel_bytes
+        limits = FrontLimits(request_s=settings.request_timeout_s)
         listener = HttpListener(
-            make_app(services),
+            make_public(services, _server_options(settings)),
             settings.public,
-            ListenOptions(
-                backlog=settings.accept_backlog,
-                send_buffer_bytes=settings.send_buffer_bytes,
-                shared=settings.workers > 1,
-                idle_s=settings.request_timeout_s,
-                line_bytes=line_bytes,
-            ),
+            _public_options(settings),
+            lambda: Front(recall, listener.aiohttp, self.wheel, limits),
         )
         return listener
+
+    def is_draining(self) -> bool:
+        """Tell whether this node serves nobody any more."""
+        return self.draining
 
     def retry_after_s(self) -> float:
         """Return how long a client that is sent away is asked to wait, in seconds (D49)."""
@@ -215,4 +238,21 @@ def _limits(settings: Settings) -> Limits:
         poll=PollLimits(hold_s=settings.longpoll_timeout_s),
         answer_bytes=settings.max_poll_bytes,
         ping_interval_s=settings.ping_interval_s,
+    )
+
+
+def _server_options(settings: Settings) -> ServerOptions:
+    names_bytes = settings.max_channels * (settings.max_channel_bytes + 1)
+    return ServerOptions(
+        keep_alive_s=settings.request_timeout_s,
+        line_bytes=settings.max_token_bytes + names_bytes,
+        header_bytes=settings.max_token_bytes + _HEADER_BYTES,
+    )
+
+
+def _public_options(settings: Settings) -> ListenOptions:
+    return ListenOptions(
+        backlog=settings.accept_backlog,
+        send_buffer_bytes=settings.send_buffer_bytes,
+        shared=settings.workers > 1,
     )

@@ -87,6 +87,15 @@ class Subscriber:
         now = await self._sync.tick(tenant)
         return now if cursor is None else min(cursor, now)
 
+    async def now(self, tenant_name: str) -> Cursor:
+        """
+        Return the cursor of now, at which a newcomer begins.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+        return await self._sync.tick(self._hub.tenant(tenant_name))
+
     def attach(
         self, entry: Entry, outlet: Outlet, grants: Grants | None, *, notices: bool
     ) -> Session:

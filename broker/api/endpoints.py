@@ -10,10 +10,14 @@ from broker.api.access import Guard
 from broker.api.boundary import Boundary
 from broker.api.channels import Channels
 from broker.api.health import Health
+from broker.api.problems import problem
 from broker.api.publish import Publish
 from broker.api.router import Endpoint, Router
-from broker.api.server import make_server
 from broker.api.services import Services
+from broker.transports.server import ServerOptions, make_server
+
+_LINE_BYTES = 8190
+"""Request line beside the channels that it names."""
 
 
 def make_api(services: Services) -> web.Server:
@@ -25,7 +29,12 @@ def make_api(services: Services) -> web.Server:
     """
     settings = services.settings
     guard = Guard(services.keys, settings.internal)
-    return make_server(Boundary(Router(endpoints(services)), guard), settings)
+    names_bytes = settings.max_publish_channels * (settings.max_channel_bytes + 1)
+    return make_server(
+        Boundary(Router(endpoints(services)), guard).handle,
+        lambda _, error: problem(error),
+        ServerOptions(line_bytes=_LINE_BYTES + names_bytes, body_bytes=settings.max_body_bytes),
+    )
 
 
 def endpoints(services: Services) -> Sequence[Endpoint]:

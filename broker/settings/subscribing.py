@@ -62,3 +62,10 @@ class Subscribing:
         doc="Length of a message from a WebSocket subscriber; a longer one closes with 1009.",
         why="Subscribers have nothing to say beyond control frames.",
     )
+    known_requests: int = setting(
+        Whole(0, 10_000_000, "requests"),
+        10_000,
+        doc="Requests of subscribers that are remembered, so that the same one with a new cursor "
+        "needs no parsing; 0 parses all of them.",
+        why="Some 10 MiB for ten thousand clients that poll or come back.",
+    )

@@ -62,7 +62,7 @@ def handshake(
         "HTTP/1.1 101 Switching Protocols",
         "Upgrade: websocket",
         "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {_accept(_only(request, hdrs.SEC_WEBSOCKET_KEY))}",
+        f"Sec-WebSocket-Accept: {accept(_only(request, hdrs.SEC_WEBSOCKET_KEY))}",
     ]
     offered = _tokens(request, hdrs.SEC_WEBSOCKET_PROTOCOL)
     chosen = next((name for name in subprotocols if name in offered), None)
@@ -87,9 +87,12 @@ def _check_upgrade(request: web.BaseRequest) -> None:
         )
 
 
-def _accept(key: str) -> str:
+def accept(key: str) -> str:
     """
-    Return the proof that the key was read.
+    Return the proof that a client's key was read.
+
+    Raises:
+        BadHeader: the key is not 16 bytes in base64.
 
     Source: RFC 6455, section 4.2.2, item 5.4.
     """

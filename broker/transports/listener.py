@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import asyncio
@@ -27,15 +28,11 @@ class ListenOptions:
         send_buffer_bytes: What the kernel buffers for one connection (`SO_SNDBUF`), which
             accepted sockets inherit; 0 leaves it to the kernel.
         shared: Whether other processes listen on the same port (`SO_REUSEPORT`).
-        idle_s: Seconds that a connection may be open without a request.
-        line_bytes: Request line, and each header, at most.
     """
 
     backlog: int = 4096
     send_buffer_bytes: int = 0
     shared: bool = False
-    idle_s: float = 75.0
-    line_bytes: int = 8190
 
 
 class HttpListener:
@@ -43,24 +40,24 @@ class HttpListener:
     One application on one address.
 
     Args:
-        app: What answers.
+        server: What answers.
         address: Where; port 0 takes any free one.
         options: How.
+        front: Makes the first protocol of a connection; aiohttp's own by default.
     """
 
     def __init__(
-        self, app: web.Application, address: ListenAddress, options: ListenOptions
+        self,
+        server: web.Server,
+        address: ListenAddress,
+        options: ListenOptions,
+        front: Callable[[], asyncio.BaseProtocol] | None = None,
     ) -> None:
         self.address = address
         self._options = options
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=options.idle_s,
-            max_line_size=options.line_bytes,
-            max_field_size=options.line_bytes,
-        )
+        self._front = front or self.aiohttp
+        self._runner = web.ServerRunner(server, handle_signals=False)
+        self._aiohttp = server
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
@@ -74,16 +71,13 @@ class HttpListener:
         listening = listen(self.address, self._options)
         loop = asyncio.get_running_loop()
         create = loop.create_server if self.address.path is None else loop.create_unix_server
-        self._server = await create(self.protocol, sock=listening, backlog=self._options.backlog)
+        self._server = await create(self._front, sock=listening, backlog=self._options.backlog)
         if self.address.path is None:
             self.address = ListenAddress(self.address.host, listening.getsockname()[1])
 
-    def protocol(self) -> asyncio.BaseProtocol:
+    def aiohttp(self) -> asyncio.BaseProtocol:
         """Return a new protocol of aiohttp for one connection."""
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("the listener is not open")
-        return server()
+        return self._aiohttp()
 
     def refuse(self) -> None:
         """Accept no more connections; those that are open go on."""

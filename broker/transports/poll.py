@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import BaseProtocol, Protocol, get_running_loop
+from asyncio import BaseProtocol, Protocol, Transport, get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol as Shape
@@ -11,7 +11,11 @@ from typing import cast
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
 from broker.transports.connection import NO_FD, Connection, ConnectionLimits
+from broker.transports.front import Desk, hand_over
 from broker.wheel import Wheel
+
+VISIT_S = 5.0
+"""Longest time that the wheel remembers a connection which was handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,29 @@ class Waiting(Shape):
 
 class PollConnection(Connection):
     """
-    A connection whose present request is answered by us; the next one is aiohttp's again.
+    A connection whose present request is answered by us; the next one the desk may know.
 
     Args:
         wheel: Ends holds and idle connections.
         limits: Bounds.
         answers: Answers of the dialect.
-        successor: Makes the protocol that reads the next request.
+        desk: Knows requests.
+        aiohttp: Makes a protocol of aiohttp, for requests that the desk does not know.
+
+    Attributes:
+        early: What the client sent behind the request that is under way.
     """
 
-    __slots__ = ("_answers", "_deadline", "_early", "_successor", "_timed", "_waiting")
+    __slots__ = (
+        "_aiohttp",
+        "_answers",
+        "_busy",
+        "_deadline",
+        "_desk",
+        "_timed",
+        "_waiting",
+        "early",
+    )
 
     limits: PollLimits
 
@@ -69,13 +86,16 @@ class PollConnection(Connection):
         wheel: Wheel,
         limits: PollLimits,
         answers: Answers,
-        successor: Callable[[], BaseProtocol],
+        desk: Desk,
+        aiohttp: Callable[[], BaseProtocol],
     ) -> None:
         super().__init__(wheel, limits)
         self._answers = answers
-        self._successor = successor
+        self._desk = desk
+        self._aiohttp = aiohttp
         self._waiting: Waiting | None = None
-        self._early = b""
+        self._busy = False
+        self.early = b""
         self._deadline = 0.0
         self._timed = False
 
@@ -91,6 +111,7 @@ class PollConnection(Connection):
         if self._ending:
             return
         self._waiting = session
+        self._busy = True
         self._set_deadline(self.limits.hold_s)
 
     def answered(self, cursor: Cursor) -> None:  # noqa: ARG002 - the answer carried it
@@ -100,35 +121,59 @@ class PollConnection(Connection):
         self._rest()
 
     def _rest(self) -> None:
+        self._busy = False
         if not self._answers.keep_alive:
             self._finish(b"")
-        elif self._early:
-            early, self._early = self._early, b""
-            self._hand_back(early)
+        elif self.early:
+            early, self.early = self.early, b""
+            self._read(early)
         elif not self._ending:
             self._set_deadline(self.limits.idle_s)
 
     def _set_deadline(self, wait_s: float) -> None:
-        # A connection stands in the wheel once; an earlier visit finds the later deadline.
-        self._deadline = get_running_loop().time() + wait_s
+        # A connection stands in the wheel once, and is visited often enough to be dropped from
+        # there soon after it was handed on.
+        now = get_running_loop().time()
+        self._deadline = now + wait_s
         if not self._timed:
             self._timed = True
-            self._wheel.add(self, self._deadline)
+            self._wheel.add(self, min(self._deadline, now + VISIT_S))
 
-    def _hand_back(self, data: bytes) -> None:
+    # --- the next request (a `Seat`) -----------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        if not self._desk.serve(data, self):
+            self.decline(data)
+
+    def serve_next(self, answers: Answers) -> None:
+        """Stay, for a request that is answered in this way."""
+        self._answers = answers
+
+    def wait(self) -> None:
+        """Keep what comes next until the connection is surrendered or declined."""
+        self._busy = True
+
+    def surrender(self) -> Transport | None:
+        """Let go of the connection; None when the client is gone."""
         transport = self._transport
         if transport is None or self._ending:
-            return
+            return None
         self._transport = None
         self.fd = NO_FD
-        successor = cast("Protocol", self._successor())
         transport.set_write_buffer_limits()
         transport.resume_reading()
-        transport.set_protocol(successor)
-        successor.connection_made(transport)
+        return transport
+
+    def decline(self, head: bytes) -> None:
+        """Let aiohttp answer the request after all."""
+        transport = self.surrender()
+        if transport is None:
+            return
+        self._desk.expect(transport, head)
+        protocol = cast("Protocol", self._aiohttp())
+        hand_over(transport, protocol, head + self.early)
         if self._paused:
-            successor.pause_writing()
-        successor.data_received(data)
+            protocol.pause_writing()
 
     def _say_goodbye(
         self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None
@@ -147,11 +192,11 @@ class PollConnection(Connection):
         """Keep the next request until this one is answered, then hand it on."""
         if self._ending:
             return
-        if self._waiting is None:
-            self._hand_back(data)
+        if not self._busy:
+            self._read(data)
             return
-        self._early += data
-        if len(self._early) > self.limits.max_early_bytes and self._transport is not None:
+        self.early += data
+        if len(self.early) > self.limits.max_early_bytes and self._transport is not None:
             self._transport.pause_reading()
 
     def due(self, now: float) -> float | None:
@@ -159,7 +204,9 @@ class PollConnection(Connection):
         if self._ending or self._transport is None:
             return None
         if now < self._deadline:
-            return self._deadline
+            return min(self._deadline, now + VISIT_S)
+        if self._busy and self._waiting is None:  # the desk has it, and deadlines of its own
+            return now + VISIT_S
         self._timed = False
         if self._waiting is None:
             self._finish(b"")

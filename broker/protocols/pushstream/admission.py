@@ -22,6 +22,14 @@ class Verifier(Protocol):
             Unauthorized: it is bad, expired or revoked.
         """
 
+    def verify(self, token: str) -> Grants:
+        """
+        Check a token with the keys as they are.
+
+        Raises:
+            Unauthorized: it is bad, expired or revoked, or its key is not known yet.
+        """
+
 
 class Admitted(NamedTuple):
     """
@@ -66,6 +74,20 @@ class Admission:
         Source: dashly-rts 2.1 (partial grants); `design.md` section 8.
         """
         grants = await self._verifier.authenticate(request.token) if request.token else None
+        return self._admit(grants, request)
+
+    def admit_now(self, request: Subscription) -> Admitted:
+        """
+        Do the same without waiting for keys that would have to be fetched.
+
+        Raises:
+            Unauthorized: as `admit`, or the token's key is not known yet.
+            ChannelForbidden: as `admit`.
+        """
+        grants = self._verifier.verify(request.token) if request.token else None
+        return self._admit(grants, request)
+
+    def _admit(self, grants: Grants | None, request: Subscription) -> Admitted:
         tenant = MAIN_TENANT if grants is None else grants.tenant
         return Admitted(tenant, self._allowed(grants, request.channels), grants)
 

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from broker.core.errors import (
     BadRequest,
     BrokerError,
+    Draining,
     InternalError,
     MethodNotAllowed,
     UnknownPath,
@@ -23,13 +24,15 @@ from broker.protocols.pushstream.answers import (
     refusal_body,
     refusal_headers,
 )
+from broker.protocols.pushstream.events import EventStreams
 from broker.protocols.pushstream.polling import Polling
 from broker.protocols.pushstream.services import Services
-from broker.protocols.pushstream.streaming import Streaming
+from broker.protocols.pushstream.websockets import WebSockets
+from broker.transports.server import ServerOptions, make_server
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
 _READING = (hdrs.METH_GET, hdrs.METH_HEAD)
 _WEBSOCKET = "websocket"
@@ -46,26 +49,28 @@ class Endpoints:
     def __init__(self, services: Services) -> None:
         self._services = services
         polling = Polling(services)
-        streaming = Streaming(services)
+        events = EventStreams(services)
         self._handlers: dict[str, Handler] = {
-            _WEBSOCKET: streaming.websocket,
+            _WEBSOCKET: WebSockets(services).open,
             "longpoll": lambda request, path: polling.answer(request, path, hold=True),
             "shortpoll": lambda request, path: polling.answer(request, path, hold=False),
-            "eventsource": streaming.events,
-            "sse": streaming.events,
+            "eventsource": events.open,
+            "sse": events.open,
         }
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever it is."""
         try:
             return await self._answer(request)
         except BrokerError as error:
-            return self._refusal(request, error)
+            return self.refuse(request, error)
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
             _log.exception("a request failed")
-            return self._refusal(request, InternalError("the broker failed; try again later"))
+            return self.refuse(request, InternalError("the broker failed; try again later"))
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._services.closed():
+            raise Draining("this node is about to stop")
         mode, _, path = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
         handler = self._handlers.get(mode)
         if handler is None:
@@ -85,7 +90,8 @@ class Endpoints:
             raise BadRequest("a subscription has no body", field="Content-Length")
         return await handler(request, path)
 
-    def _refusal(self, request: web.Request, error: BrokerError) -> web.Response:
+    def refuse(self, request: web.BaseRequest, error: BrokerError) -> web.Response:
+        """Return the answer that says no."""
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,
@@ -99,8 +105,7 @@ class Endpoints:
         return web.Response(status=error.status, body=refusal_body(error), headers=headers)
 
 
-def make_app(services: Services) -> web.Application:
-    """Return the public application."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", Endpoints(services).handle)
-    return app
+def make_public(services: Services, options: ServerOptions) -> web.Server:
+    """Make the server of the public listener; on a running loop."""
+    endpoints = Endpoints(services)
+    return make_server(endpoints.handle, endpoints.refuse, options)

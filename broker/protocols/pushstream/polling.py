@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -21,8 +22,10 @@ from broker.protocols.pushstream.answers import (
     cursor_headers,
 )
 from broker.protocols.pushstream.encoders import PollEncoder
+from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.services import Services
 from broker.subscribe import Entry
+from broker.transports.front import Seat, hand_over
 from broker.transports.poll import PollConnection
 from broker.transports.takeover import TakenOver, take_over
 
@@ -58,7 +61,9 @@ class Polling:
         self._services = services
         self._encoders: dict[_Form, PollEncoder] = {}
 
-    async def answer(self, request: web.Request, path: str, *, hold: bool) -> web.StreamResponse:
+    async def answer(
+        self, request: web.BaseRequest, path: str, *, hold: bool
+    ) -> web.StreamResponse:
         """
         Answer a poll.
 
@@ -73,6 +78,7 @@ class Polling:
         Source: D11, D41 to D48; dashly-rts 2.3.4 and 2.3.5; push-stream reference, 7.4 and 7.5.
         """
         services = self._services
+        parts = services.recall.claim(request.transport)
         subscription = services.read(request, path)
         admitted = await services.admit(subscription)
         encoder = self._encoder(request)
@@ -83,27 +89,77 @@ class Polling:
             connection = take_over(request, lambda: self._connection(encoder), b"")
         except BadRequest:  # another request came behind this one, so this one cannot wait
             return self._by_aiohttp(request, found)
-        if hold and not found.frames and found.gap is None:
-            entry = found.entry._replace(cursor=found.cursor)
-            session = services.subscriber.attach(entry, connection, admitted.grants, notices=False)
-            connection.hold(session)
-        else:
-            connection.respond(encoder.join(found.frames, found.cursor, found.gap))
+        services.recall.learn(
+            request, parts, subscription, partial(self._answer_again, encoder, hold=hold)
+        )
+        self._settle(connection, admitted, encoder, found, hold=hold)
         return TakenOver()
+
+    def _answer_again(
+        self,
+        encoder: PollEncoder,
+        admitted: Admitted,
+        cursor: Cursor | None,
+        parts: Cut,  # noqa: ARG002 - there is nothing else in it
+        seat: Seat,
+        *,
+        hold: bool,
+    ) -> bool:
+        """Answer a poll of a known shape (a `Route`)."""
+        services = self._services
+        entry = services.subscriber.enter_now(admitted.tenant, admitted.channels, cursor, encoder)
+        found = None if entry is None else self._look(entry, admitted, cursor, encoder)
+        if found is None:
+            return False
+        if isinstance(seat, PollConnection):
+            connection = seat
+            connection.serve_next(encoder.answers)
+        else:
+            transport = seat.surrender()
+            if transport is None:
+                return True
+            connection = self._connection(encoder)
+            hand_over(transport, connection, b"")
+        self._settle(connection, admitted, encoder, found, hold=hold)
+        return True
+
+    def _settle(
+        self,
+        connection: PollConnection,
+        admitted: Admitted,
+        encoder: PollEncoder,
+        found: _Found,
+        *,
+        hold: bool,
+    ) -> None:
+        if not hold or found.frames or found.gap is not None:
+            connection.respond(encoder.join(found.frames, found.cursor, found.gap))
+            return
+        entry = found.entry._replace(cursor=found.cursor)
+        session = self._services.subscriber.attach(
+            entry, connection, admitted.grants, notices=False
+        )
+        connection.hold(session)
 
     async def _find(
         self, admitted: Admitted, cursor: Cursor | None, encoder: PollEncoder
     ) -> _Found:
-        limit = self._services.limits.answer_bytes
         after = cursor
         while True:
             entry = await self._services.subscriber.enter(
                 admitted.tenant, admitted.channels, after, encoder
             )
-            piece = entry.feed.collect(entry.cursor, limit)
-            if piece is not None:
-                break
+            found = self._look(entry, admitted, cursor, encoder)
+            if found is not None:
+                return found
             after = entry.cursor  # the rings lost it meanwhile; read again
+
+    def _look(
+        self, entry: Entry, admitted: Admitted, cursor: Cursor | None, encoder: PollEncoder
+    ) -> _Found | None:
+        piece = entry.feed.collect(entry.cursor, self._services.limits.answer_bytes)
+        if piece is None:
+            return None
         gap = max((gap.first for gap in piece.gaps), default=None)
         frames = [*piece.frames, *self._ping(admitted, cursor, piece, encoder)]
         return _Found(entry, frames, piece.cursor, gap)
@@ -126,7 +182,7 @@ class Polling:
             return []
         return [encoder.message(ping_message(now, piece.cursor))]
 
-    def _encoder(self, request: web.Request) -> PollEncoder:
+    def _encoder(self, request: web.BaseRequest) -> PollEncoder:
         form = _Form(
             self._services.readable_by(request),
             bool(request.keep_alive),
@@ -141,10 +197,10 @@ class Polling:
     def _connection(self, encoder: PollEncoder) -> PollConnection:
         services = self._services
         return PollConnection(
-            services.wheel, services.limits.poll, encoder.answers, services.successor
+            services.wheel, services.limits.poll, encoder.answers, services.recall, services.aiohttp
         )
 
-    def _by_aiohttp(self, request: web.Request, found: _Found) -> web.Response:
+    def _by_aiohttp(self, request: web.BaseRequest, found: _Found) -> web.Response:
         headers = {
             **UNCACHED,
             **cross_origin(self._services.readable_by(request)),

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from broker.core.errors import OriginForbidden
 from broker.protocols.pushstream.admission import Admission, Admitted
+from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import (
     RequestLimits,
     Subscription,
@@ -54,10 +55,12 @@ class Services:
     Attributes:
         subscriber: Prepares feeds and attaches sessions.
         admission: Decides who may read what.
+        recall: Remembers requests that were served.
         wheel: Times connections.
         limits: Bounds.
-        successor: Makes the protocol that reads what comes behind an answered poll.
+        aiohttp: Makes a protocol of aiohttp, for whatever is not known.
         wall_clock: Seconds since the epoch.
+        closed: Whether this node serves nobody any more.
         retry_after_s: Gives the wait, in seconds, that a client is asked for.
         origins: Pages that may subscribe; `*` for all.
         token_cookie: Name of the cookie that may carry the token, or empty.
@@ -66,10 +69,12 @@ class Services:
 
     subscriber: Subscriber
     admission: Admission
+    recall: Recall
     wheel: Wheel
     limits: Limits
-    successor: Callable[[], BaseProtocol]
+    aiohttp: Callable[[], BaseProtocol]
     wall_clock: Callable[[], float]
+    closed: Callable[[], bool]
     retry_after_s: Callable[[], float]
     origins: frozenset[str] = frozenset({ANY_ORIGIN})
     token_cookie: str = ""
@@ -87,7 +92,7 @@ class Services:
             BadRequest: it is malformed.
         """
         cookie = request.cookies.get(self.token_cookie, "") if self.token_cookie else ""
-        query = request.raw_path.partition("?")[2] if isinstance(request, web.Request) else ""
+        query = request.raw_path.partition("?")[2]
         return parse_subscription(path, query, request.headers, self.limits.request, cookie)
 
     async def admit(self, subscription: Subscription) -> Admitted:

@@ -1,0 +1,102 @@
+"""Recall: serving a request that is known from before without parsing it again."""
+
+from __future__ import annotations
+
+from asyncio import Transport
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiohttp import HttpVersion11, web
+
+from broker.core.cursor import Cursor
+from broker.core.errors import BrokerError
+from broker.protocols.pushstream.admission import Admission, Admitted
+from broker.protocols.pushstream.known import Cut, Memory, cut
+from broker.protocols.pushstream.request import Subscription, read_cursor
+from broker.transports.front import Seat
+
+Route = Callable[[Admitted, Cursor | None, Cut, Seat], bool]
+"""Serves a known request; False when aiohttp has to."""
+
+MAX_UNPARSED = 4096
+"""Requests on their way through aiohttp whose bytes are kept, to be remembered if they succeed."""
+
+
+class _Known(NamedTuple):
+    subscription: Subscription
+    route: Route
+
+
+class Recall:
+    """
+    The desk of this dialect: remembers requests that were served, by their shape.
+
+    Everything that can change is checked anew each time: the token, the channel rules, the cursor.
+    Whatever is then not plainly served goes to aiohttp, which knows how to refuse.
+
+    Args:
+        admission: Decides who may read what.
+        size: Requests remembered at most; 0 remembers none.
+        closed: Whether this node serves nobody any more.
+    """
+
+    def __init__(self, admission: Admission, size: int, closed: Callable[[], bool]) -> None:
+        self._admission = admission
+        self._closed = closed
+        self._memory: Memory[_Known] = Memory(size)
+        self._unparsed: OrderedDict[Transport, Cut] = OrderedDict()
+
+    def serve(self, head: bytes, seat: Seat) -> bool:
+        """Serve a request that is known; False when it is aiohttp's to answer."""
+        parts = cut(head)
+        known = None if parts is None else self._memory.get(parts.shape)
+        if parts is None or known is None or self._closed():
+            return False
+        try:
+            cursor = read_cursor(parts.parameters, parts.headers)
+            admitted = self._admission.admit_now(known.subscription)
+        except BrokerError:
+            return False
+        return known.route(admitted, cursor, parts, seat)
+
+    def expect(self, transport: Transport, head: bytes) -> None:
+        """Keep the bytes of a request until `claim`."""
+        parts = cut(head)
+        if parts is not None:
+            self._unparsed[transport] = parts
+            if len(self._unparsed) > MAX_UNPARSED:
+                self._unparsed.popitem(last=False)
+
+    def claim(self, transport: Transport | None) -> Cut | None:
+        """Return the request that aiohttp has just parsed, if it came whole and alone."""
+        return None if transport is None else self._unparsed.pop(transport, None)
+
+    def learn(
+        self, request: web.BaseRequest, parts: Cut | None, subscription: Subscription, route: Route
+    ) -> None:
+        """
+        Remember how a request was served.
+
+        Args:
+            request: As aiohttp has parsed it.
+            parts: The same, as `claim` gave it.
+            subscription: What it asked for.
+            route: Serves the next one of its shape.
+        """
+        if parts is not None and _is_plain(request, parts):
+            self._memory.put(parts.shape, _Known(subscription, route))
+
+
+def _is_plain(request: web.BaseRequest, parts: Cut) -> bool:
+    """Tell whether everything that could carry a cursor was cut out, in its plain spelling."""
+    if request.version != HttpVersion11 or "Last-Event-ID" in request.headers:
+        return False
+    names = [pair.partition("=")[0] for pair in request.raw_path.partition("?")[2].split("&")]
+    if any("%" in name or "+" in name for name in names):
+        return False
+    lower = [name.lower() for name in names]
+    return all(lower.count(name) == (name in parts.parameters) for name in ("tag", "time")) and all(
+        len(request.headers.getall(name, ())) == (name in parts.headers)
+        for name in ("If-None-Match", "If-Modified-Since")
+    )

@@ -1,0 +1,167 @@
+"""WebSocket subscriptions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+import asyncio
+
+from aiohttp import hdrs, web
+
+from broker.core.cursor import START, Cursor
+from broker.core.errors import BrokerError
+from broker.hub import PING_CHANNEL, ping_message
+from broker.protocols.pushstream.admission import Admitted
+from broker.protocols.pushstream.answers import UNCACHED
+from broker.protocols.pushstream.encoders import WebSocketEncoder
+from broker.protocols.pushstream.known import Cut
+from broker.protocols.pushstream.request import Subscription
+from broker.protocols.pushstream.services import Services
+from broker.subscribe import Entry
+from broker.transports.front import Seat, hand_over
+from broker.transports.handshake import accept, handshake
+from broker.transports.takeover import TakenOver, take_over
+from broker.transports.websocket import WebSocketConnection
+
+
+class _Newcomer(NamedTuple):
+    """A handshake of a known shape without a cursor: it begins at the store's next tick."""
+
+    admitted: Admitted
+    notices: bool
+    answer: bytes
+    parts: Cut
+    seat: Seat
+
+
+class WebSockets:
+    """
+    Opens WebSockets.
+
+    Args:
+        services: What it works with.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._encoder = WebSocketEncoder()
+        self._newcomers: list[_Newcomer] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        """
+        Open a WebSocket.
+
+        Raises:
+            BrokerError: the refusal; if refusals are by close code, only of what is malformed.
+
+        Source: D5, D17, D43; dashly-rts 2.1 and 2.3; RFC 6455, section 4.2.
+        """
+        services = self._services
+        parts = services.recall.claim(request.transport)
+        subscription = services.read(request, path)
+        services.check_origin(request)
+        answer = handshake(request, headers=UNCACHED)
+        try:
+            admitted = await services.admit(subscription)
+            entry = await services.subscriber.enter(
+                admitted.tenant, admitted.channels, subscription.cursor, self._encoder
+            )
+        except BrokerError as error:
+            if not services.refuse_by_close:
+                raise
+            self._close_at_once(request, answer, subscription, error)
+            return TakenOver()
+        connection = take_over(
+            request, self._connection, answer + self._first_ping(admitted, entry)
+        )
+        services.subscriber.attach(entry, connection, admitted.grants, notices=subscription.notices)
+        if parts is not None:
+            template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
+            route = partial(self._open_again, template, subscription.notices)
+            services.recall.learn(request, parts, subscription, route)
+        return TakenOver()
+
+    def _open_again(
+        self,
+        template: list[bytes],
+        notices: bool,
+        admitted: Admitted,
+        cursor: Cursor | None,
+        parts: Cut,
+        seat: Seat,
+    ) -> bool:
+        """Open a WebSocket on a handshake of a known shape (a `Route`)."""
+        answer = accept(parts.headers[hdrs.SEC_WEBSOCKET_KEY]).encode().join(template)
+        newcomer = _Newcomer(admitted, notices, answer, parts, seat)
+        if cursor is None:
+            self._let_in_soon(newcomer)
+            return True
+        entry = self._enter_now(admitted, cursor)
+        if entry is None:
+            return False
+        self._let_in(newcomer, entry)
+        return True
+
+    def _let_in_soon(self, newcomer: _Newcomer) -> None:
+        newcomer.seat.wait()
+        self._newcomers.append(newcomer)
+        if len(self._newcomers) == 1:
+            task = asyncio.get_running_loop().create_task(self._let_all_in())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _let_all_in(self) -> None:
+        """Let in everyone who has come since the last tick began: one tick for all of them."""
+        newcomers, self._newcomers = self._newcomers, []
+        for tenant in {newcomer.admitted.tenant for newcomer in newcomers}:
+            try:
+                now = await self._services.subscriber.now(tenant)
+            except BrokerError:
+                now = None  # aiohttp's way says what is wrong
+            for newcomer in newcomers:
+                if newcomer.admitted.tenant == tenant:
+                    entry = None if now is None else self._enter_now(newcomer.admitted, now)
+                    if entry is None:
+                        newcomer.seat.decline(newcomer.parts.head)
+                    else:
+                        self._let_in(newcomer, entry)
+
+    def _let_in(self, newcomer: _Newcomer, entry: Entry) -> None:
+        transport = newcomer.seat.surrender()
+        if transport is None:
+            return
+        connection = self._connection()
+        hand_over(transport, connection, b"")
+        admitted = newcomer.admitted
+        connection.write(newcomer.answer + self._first_ping(admitted, entry))
+        if newcomer.seat.early:
+            connection.data_received(newcomer.seat.early)
+        self._services.subscriber.attach(
+            entry, connection, admitted.grants, notices=newcomer.notices
+        )
+
+    def _enter_now(self, admitted: Admitted, cursor: Cursor) -> Entry | None:
+        return self._services.subscriber.enter_now(
+            admitted.tenant, admitted.channels, cursor, self._encoder
+        )
+
+    def _first_ping(self, admitted: Admitted, entry: Entry) -> bytes:
+        """Return the ping that opens a stream, at the session's own cursor."""
+        if PING_CHANNEL not in admitted.channels:
+            return b""
+        return self._encoder.message(ping_message(self._services.wall_clock(), entry.cursor))
+
+    def _connection(self) -> WebSocketConnection:
+        return WebSocketConnection(self._services.wheel, self._services.limits.websocket)
+
+    def _close_at_once(
+        self,
+        request: web.BaseRequest,
+        answer: bytes,
+        subscription: Subscription,
+        error: BrokerError,
+    ) -> None:
+        retry_after_s = self._services.retry_after_s() if error.retry else None
+        connection = take_over(request, self._connection, answer)
+        connection.end(error, subscription.cursor or START, retry_after_s)
