@@ -41,7 +41,8 @@ void audience_channels(const struct options *o, uint32_t subscriber, uint32_t *o
     if (o->listing == LISTING_RANDOM) {
         draw(o, subscriber, out);
     } else {
-        uint64_t first = o->listing == LISTING_SPREAD ? (uint64_t)subscriber * (uint64_t)o->per_subscriber : 0;
+        bool spread = o->listing == LISTING_SPREAD;
+        uint64_t first = spread ? (uint64_t)subscriber * (uint64_t)o->per_subscriber : 0;
         for (int i = 0; i < o->per_subscriber; i++)
             out[i] = (uint32_t)((first + (uint64_t)i) % (uint64_t)o->channels);
     }

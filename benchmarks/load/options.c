@@ -249,8 +249,8 @@ static void check(const struct options *o)
         fail("--per-subscriber is more than --channels");
     if (o->slow > o->subscribers)
         fail("--slow is more than --subscribers");
-    if (o->threads > 1 && o->threads > o->subscribers)
-        fail("--threads is more than --subscribers");
+    if (o->threads > 1 && o->slow)
+        fail("--slow needs all subscribers in one thread");
 }
 
 void options_read(struct options *o, int argc, char **argv)

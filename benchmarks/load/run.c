@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "run.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,24 +9,9 @@
 #include "audience.h"
 #include "clock.h"
 #include "fail.h"
+#include "team.h"
 
 #define LONGEST_TURN_NS (NS_PER_S / 100)
-
-/* One thread: its loop and the fleets in it. */
-struct worker {
-    struct loop loop;
-    struct fleet fleet;
-    pthread_t thread;
-    _Atomic bool *stop;
-};
-
-/* The subscribers of one endpoint, spread over threads; the first worker is this thread. */
-struct team {
-    struct worker *workers;
-    int count;
-    _Atomic bool stop;
-    uint64_t size;
-};
 
 struct course {
     const struct options *o;
@@ -39,70 +23,6 @@ struct course {
     char date[64]; /* of the second in which publishing began, escaped for a URL */
 };
 
-/* ---- threads ---- */
-
-static void *work(void *argument)
-{
-    struct worker *w = argument;
-    fleet_connect(&w->fleet);
-    while (!atomic_load_explicit(w->stop, memory_order_relaxed))
-        loop_turn(&w->loop, clock_ns() + LONGEST_TURN_NS);
-    return NULL;
-}
-
-static void team_start(struct team *t, const struct course *c, const struct endpoint *e, int size,
-                       bool replays)
-{
-    const struct options *o = c->o;
-    int threads = o->threads < size ? o->threads : 1;
-    t->workers = allocate((size_t)threads, sizeof *t->workers);
-    t->count = threads;
-    t->size = (uint64_t)size;
-    for (int i = 0; i < threads; i++) {
-        struct worker *w = &t->workers[i];
-        uint32_t first = (uint32_t)((long)size * i / threads);
-        uint32_t next = (uint32_t)((long)size * (i + 1) / threads);
-        w->stop = &t->stop;
-        w->fleet.replays = replays;
-        w->fleet.date = c->date;
-        if (i > 0)
-            loop_open(&w->loop, o->spin);
-        fleet_create(&w->fleet, o, e, i ? &w->loop : c->loop, first, next - first);
-    }
-    for (int i = 1; i < threads; i++)
-        if (pthread_create(&t->workers[i].thread, NULL, work, &t->workers[i]) != 0)
-            fail("cannot start a thread");
-    fleet_connect(&t->workers[0].fleet);
-}
-
-static void team_stop(struct team *t)
-{
-    atomic_store(&t->stop, true);
-    for (int i = 1; i < t->count; i++)
-        pthread_join(t->workers[i].thread, NULL);
-}
-
-static void team_free(struct team *t)
-{
-    for (int i = 0; i < t->count; i++) {
-        fleet_free(&t->workers[i].fleet);
-        if (i > 0)
-            loop_close(&t->workers[i].loop);
-    }
-    free(t->workers);
-}
-
-#define TEAM_SUM(team, field)                                                                     \
-    __extension__({                                                                               \
-        uint64_t sum_ = 0;                                                                        \
-        for (int i_ = 0; i_ < (team)->count; i_++)                                                \
-            sum_ += atomic_load_explicit(&(team)->workers[i_].fleet.field, memory_order_relaxed); \
-        sum_;                                                                                     \
-    })
-
-static uint64_t team_delivered(struct team *t) { return TEAM_SUM(t, delivered); }
-static uint64_t team_settled(struct team *t) { return TEAM_SUM(t, ready) + TEAM_SUM(t, gone); }
-
 /* ---- measuring ---- */
 
 static void mark(struct course *c, struct mark *m, enum usage_detail detail)
@@ -110,9 +30,10 @@ static void mark(struct course *c, struct mark *m, enum usage_detail detail)
     struct team *teams[] = {&c->base, &c->storm};
     memset(m, 0, sizeof *m);
     for (int i = 0; i < 2; i++) {
-        m->delivered += team_delivered(teams[i]);
-        m->answered_200 += TEAM_SUM(teams[i], answered_200);
-        m->answered_304 += TEAM_SUM(teams[i], answered_304);
+        struct team_counts counts = team_counts(teams[i]);
+        m->delivered += counts.delivered;
+        m->answered_200 += counts.answered_200;
+        m->answered_304 += counts.answered_304;
     }
     m->busy_ns = c->loop->busy_ns;
     m->accepted = c->out->press.accepted;
@@ -155,8 +76,14 @@ static void go_on_until(struct course *c, uint64_t until_ns)
 /* Something that grows for as long as a phase gets on. */
 typedef uint64_t (*progress)(struct course *);
 
-static uint64_t settled(struct course *c) { return team_settled(&c->base); }
-static uint64_t storm_settled(struct course *c) { return team_settled(&c->storm); }
+static uint64_t arrived(struct team *t)
+{
+    struct team_counts counts = team_counts(t);
+    return counts.ready + counts.gone;
+}
+
+static uint64_t settled(struct course *c) { return arrived(&c->base); }
+static uint64_t storm_settled(struct course *c) { return arrived(&c->storm); }
 static uint64_t delivered(struct course *c) { return team_delivered(&c->base); }
 static uint64_t storm_delivered(struct course *c) { return team_delivered(&c->storm); }
 static uint64_t handled(struct course *c) { return c->out->press.answered + delivered(c); }
@@ -186,7 +113,7 @@ static void connect_all(struct course *c)
 {
     struct outcome *out = c->out;
     mark(c, &out->connect.from, USAGE_MEMORY);
-    team_start(&c->base, c, &c->o->subscribe, c->o->subscribers, false);
+    team_start(&c->base, c->o, &c->o->subscribe, c->loop, c->o->subscribers, false, c->date);
     go_on_while_moving(c, settled, c->base.size);
     finish(c, &out->connect, USAGE_CPU);
     go_on_until(c, clock_ns() + seconds_ns(c->o->settle_s));
@@ -205,7 +132,7 @@ static void stay_idle(struct course *c)
 static void count_from(struct team *t, uint64_t measured_from_ns)
 {
     for (int i = 0; i < t->count; i++)
-        atomic_store(&t->workers[i].fleet.measured_from_ns, measured_from_ns);
+        atomic_store(&team_fleet(t, i)->measured_from_ns, measured_from_ns);
 }
 
 static void note_date(struct course *c)
@@ -259,7 +186,7 @@ static void catch_up(struct course *c)
     if (!c->o->slow || !c->o->catch_up)
         return;
     mark(c, &c->out->catch_up.from, USAGE_CPU);
-    fleet_catch_up(&c->base.workers[0].fleet);
+    fleet_catch_up(team_fleet(&c->base, 0));
     uint64_t due = c->out->press.owed + due_to_some(c, 0, (uint32_t)c->o->slow);
     go_on_while_moving(c, delivered, due);
     finish(c, &c->out->catch_up, USAGE_CPU);
@@ -271,7 +198,7 @@ static void storm_all(struct course *c)
     if (!size)
         return;
     mark(c, &c->out->storm.from, USAGE_CPU);
-    team_start(&c->storm, c, &c->o->storm, size, true);
+    team_start(&c->storm, c->o, &c->o->storm, c->loop, size, true, c->date);
     go_on_while_moving(c, storm_settled, c->storm.size);
     go_on_while_moving(c, storm_delivered, due_to_some(c, 0, (uint32_t)size));
     finish(c, &c->out->storm, USAGE_CPU);
@@ -281,11 +208,12 @@ static void storm_all(struct course *c)
 
 static void collect(const struct course *c, struct team *t, struct reception *r)
 {
+    struct team_counts counts = team_counts(t);
     r->subscribers = t->size;
-    r->ready = TEAM_SUM(t, ready);
-    r->gone = TEAM_SUM(t, gone);
+    r->ready = counts.ready;
+    r->gone = counts.gone;
     for (int i = 0; i < t->count; i++) {
-        const struct fleet *f = &t->workers[i].fleet;
+        const struct fleet *f = team_fleet(t, i);
         r->missing += fleet_missing(f, c->out->press.published);
         r->pings += f->pings;
         r->bytes += f->bytes;
@@ -327,7 +255,8 @@ void run(const struct options *o, struct outcome *out)
 
     team_stop(&c.base);
     team_stop(&c.storm);
-    out->subscribers.due = due_to_some(&c, out->catch_up.done ? 0 : (uint32_t)o->slow, (uint32_t)o->subscribers);
+    uint32_t first_reader = out->catch_up.done ? 0 : (uint32_t)o->slow;
+    out->subscribers.due = due_to_some(&c, first_reader, (uint32_t)o->subscribers);
     out->stormers.due = due_to_some(&c, 0, (uint32_t)o->storm_subscribers);
     collect(&c, &c.base, &out->subscribers);
     collect(&c, &c.storm, &out->stormers);

@@ -234,6 +234,21 @@ async def test_many_publishers(program: Path) -> None:
     assert result["subscribers"]["due"] == result["subscribers"]["delivered"]
 
 
+async def test_threads(program: Path) -> None:
+    """Subscribers of several threads are checked and counted together."""
+    async with FaultyServer() as address:
+        result = await measure(
+            program,
+            *("--subscribe", f"{address}/ws/{{channels}}", "--subscribers", "7", "--threads", "3"),
+            *("--publish", f"{address}/pub/{{channel}}", "--messages", "50"),
+            *("--storm", f"{address}/ws/{{channels}}?all", "--storm-subscribers", "5"),
+        )
+
+    assert result["sound"]
+    assert 350 == result["subscribers"]["delivered"]
+    assert 250 == result["stormers"]["delivered"]
+
+
 async def test_batches(program: Path) -> None:
     """Messages of one request are joined by line feeds and counted one by one."""
     async with FaultyServer() as address:
