@@ -6,24 +6,29 @@ the response that it gets. From that moment the transport belongs to our connect
 task, parser and headers are garbage: 1.5 KiB a connection instead of 14 (`design.md`, section 10).
 
 This is the one file that leans on aiohttp's inside: `RequestHandler._messages` (requests already
-parsed behind this one), `_task_handler` (its task) and what `connection_lost` lets go. The tests
-of this module watch each of them; run them first when aiohttp moves.
+parsed behind this one), `_parser` and `_upgraded` (what it is in the middle of), `_task_handler`
+(its task) and what `connection_lost` lets go. The tests of this module watch each of them; run
+them first when aiohttp moves.
 """
 
 from __future__ import annotations
 
 from asyncio import Transport
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import WebSocketReader
+from aiohttp.http import HttpProcessingError, WebSocketReader
 
 from broker.core.errors import BadRequest
 from broker.transports.connection import Connection
 
 AnyConnection = TypeVar("AnyConnection", bound=Connection)
+
+_PROBE: Final = b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
+_PROBED: Final = [("/probe", ((b"Host", b"probe"),))]
+_NOT_ALONE: Final = "a subscription must be the last request on its connection"
 
 
 class TakenOver(web.StreamResponse):
@@ -76,7 +81,8 @@ def take_over(
         The connection, at work.
 
     Raises:
-        BadRequest: more requests came behind this one, or it has a body; answer by aiohttp.
+        BadRequest: more requests came behind this one, whole or in part, or it has a body; answer
+            by aiohttp. Behind a part, aiohttp closes after the answer.
     """
     _refuse_company(request)
     protocol, transport = request.protocol, request.transport
@@ -86,17 +92,41 @@ def take_over(
         return connection
     early = _release(protocol, transport, connection)
     connection.connection_made(transport)
-    connection.write(head)
+    if head:
+        connection.write(head)
     if early:
         connection.data_received(early)
     return connection
 
 
 def _refuse_company(request: web.BaseRequest) -> None:
-    if request.protocol._messages:  # noqa: SLF001  # nothing public tells
-        raise BadRequest("a subscription must be the last request on its connection")
+    protocol = request.protocol
+    if protocol._messages:  # noqa: SLF001  # nothing public tells
+        raise BadRequest(_NOT_ALONE)
     if request.body_exists:
         raise BadRequest("a subscription has no body", field="Content-Length")
+    if _holds_half_a_request(request):
+        protocol.close()  # once this request is answered: what follows can no longer be read
+        raise BadRequest(_NOT_ALONE)
+
+
+def _holds_half_a_request(request: web.BaseRequest) -> bool:
+    """
+    Tell whether aiohttp's parser has begun to read another request, which would be lost.
+
+    No parser says so; but one that stands between requests reads a probe as nothing but itself.
+    """
+    protocol = request.protocol
+    if protocol._upgraded or not request.keep_alive:  # noqa: SLF001  # then it reads no more anyway
+        return False
+    parser = protocol._parser  # noqa: SLF001
+    if parser is None:
+        return False
+    try:
+        messages, _, _ = parser.feed_data(_PROBE)
+    except HttpProcessingError:
+        return True
+    return [(message.path, message.raw_headers) for message, _ in messages] != _PROBED
 
 
 def _release(protocol: web.RequestHandler, transport: Transport, connection: Connection) -> bytes:

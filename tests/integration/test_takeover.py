@@ -123,6 +123,70 @@ async def test_requests_behind_a_subscription_refuse_it(server: TakingServer) ->
         assert [] == server.connections
 
 
+HALVES = [
+    b"G",
+    b"GET /pl",
+    b"GET /plain HTTP/1.1\r\n",
+    b"GET /probe HTTP/1.1\r\nX: ",
+    b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r",
+]
+
+
+@pytest.mark.parametrize("half", HALVES)
+async def test_half_a_request_behind_a_subscription_refuses_it(
+    server: TakingServer, half: bytes
+) -> None:
+    """Where aiohttp has begun to read another request, it answers this one and closes."""
+    async with connected(server.port) as client:
+        await client.send(STREAM + half)
+
+        assert (await client.head()).startswith(b"HTTP/1.1 400 ")
+        assert (await client.to_the_end()).endswith(b"the last request on its connection")
+        assert [] == server.connections
+
+
+async def test_half_a_request_that_comes_meanwhile_refuses_it(
+    server: TakingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while the handler waits is counted as well."""
+    read: list[bytes] = []
+    receive = RequestHandler.data_received
+
+    def listen(handler: RequestHandler, data: bytes) -> None:
+        read.append(data)
+        receive(handler, data)
+
+    monkeypatch.setattr(RequestHandler, "data_received", listen)
+    server.gate.clear()
+    async with connected(server.port) as client:
+        await client.send(STREAM)
+        await eventually(lambda: server.requests)
+        await client.send(PLAIN[:7])
+        await eventually(lambda: read[-1] == PLAIN[:7])
+        server.gate.set()
+
+        assert (await client.head()).startswith(b"HTTP/1.1 400 ")
+        assert [] == server.connections
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        STREAM + b"\r\n",
+        STREAM[:-2] + b"Connection: close\r\n\r\n",
+        STREAM.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        STREAM.replace(b"HTTP/1.1", b"HTTP/1.0")[:-2] + b"Connection: keep-alive\r\n\r\n",
+    ],
+)
+async def test_takes_over_whatever_stands_alone(server: TakingServer, request_: bytes) -> None:
+    """An empty line behind the request is no company, nor does it matter how it is to end."""
+    async with connected(server.port) as client:
+        await client.send(request_)
+
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+        assert 1 == len(server.connections)
+
+
 async def test_a_body_refuses_a_subscription(server: TakingServer) -> None:
     """A request with a body is answered by aiohttp."""
     async with connected(server.port) as client:
