@@ -27,7 +27,7 @@ from broker.transports.connection import Connection
 AnyConnection = TypeVar("AnyConnection", bound=Connection)
 
 _PROBE: Final = b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
-_PROBED: Final = [("/probe", ((b"Host", b"probe"),))]
+_PROBED: Final = [("GET", "/probe", ((b"Host", b"probe"),))]
 _NOT_ALONE: Final = "a subscription must be the last request on its connection"
 
 
@@ -126,7 +126,8 @@ def _holds_half_a_request(request: web.BaseRequest) -> bool:
         messages, _, _ = parser.feed_data(_PROBE)
     except HttpProcessingError:
         return True
-    return [(message.path, message.raw_headers) for message, _ in messages] != _PROBED
+    read = [(message.method, message.path, message.raw_headers) for message, _ in messages]
+    return read != _PROBED
 
 
 def _release(protocol: web.RequestHandler, transport: Transport, connection: Connection) -> bytes:
