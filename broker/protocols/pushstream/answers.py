@@ -27,12 +27,13 @@ ALLOWED_HEADERS = (
 PREFLIGHT_AGE_S = 600
 """How long a browser may remember a preflight: a change of origins is seen within ten minutes."""
 
-UNCACHED: Mapping[str, str] = {
+ALWAYS: Mapping[str, str] = {
+    "Server": "broker",
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Expires": "Thu, 01 Jan 1970 00:00:01 GMT",
     "X-Content-Type-Options": "nosniff",
 }
-"""Sent with every answer: nothing here may be cached or taken for something else."""
+"""Sent with every answer: nothing may be cached or taken for something else."""
 
 POLL_TYPE = "text/plain; charset=utf-8"
 """Lines of JSON are not one JSON document; the module's own type keeps clients from parsing."""
@@ -113,7 +114,7 @@ class PollAnswers:
 
     def __init__(self, origin: str | None, *, keep_alive: bool, versioned: bool = True) -> None:
         self.keep_alive = keep_alive
-        fixed = {**UNCACHED, **cross_origin(origin)}
+        fixed = {**ALWAYS, **cross_origin(origin)}
         if not keep_alive:
             fixed["Connection"] = "close"
         elif not versioned:

@@ -18,7 +18,7 @@ from broker.core.errors import (
 )
 from broker.protocols.pushstream.answers import (
     PROBLEM_TYPE,
-    UNCACHED,
+    ALWAYS,
     cross_origin,
     preflight,
     refusal_body,
@@ -95,7 +95,7 @@ class Endpoints:
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,
-            **UNCACHED,
+            **ALWAYS,
             **cross_origin(self._services.readable_by(request)),
             **refusal_headers(error, retry_after_s),
             **getattr(error, "headers", {}),

@@ -8,7 +8,7 @@ import orjson
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
 from broker.hub import PING_CHANNEL, ping_message
-from broker.protocols.pushstream.answers import UNCACHED, cross_origin
+from broker.protocols.pushstream.answers import ALWAYS, cross_origin
 from broker.protocols.pushstream.encoders import EventSourceEncoder
 from broker.protocols.pushstream.services import Services
 from broker.transports.stream import StreamConnection, chunk, is_chunked, stream_head
@@ -49,7 +49,7 @@ class EventStreams:
         admitted = await services.admit(subscription)
         headers = {
             hdrs.CONTENT_TYPE: EVENT_TYPE,
-            **UNCACHED,
+            **ALWAYS,
             **_UNBUFFERED,
             **cross_origin(services.readable_by(request)),
         }

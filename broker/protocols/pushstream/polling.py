@@ -16,7 +16,7 @@ from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import (
     GAP_HEADER,
     POLL_TYPE,
-    UNCACHED,
+    ALWAYS,
     PollAnswers,
     cross_origin,
     cursor_headers,
@@ -202,7 +202,7 @@ class Polling:
 
     def _by_aiohttp(self, request: web.BaseRequest, found: _Found) -> web.Response:
         headers = {
-            **UNCACHED,
+            **ALWAYS,
             **cross_origin(self._services.readable_by(request)),
             **cursor_headers(found.cursor),
         }

@@ -12,7 +12,7 @@ from broker.core.cursor import START, Cursor
 from broker.core.errors import BrokerError
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.admission import Admitted
-from broker.protocols.pushstream.answers import UNCACHED
+from broker.protocols.pushstream.answers import ALWAYS
 from broker.protocols.pushstream.encoders import WebSocketEncoder
 from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.request import Subscription
@@ -61,7 +61,7 @@ class WebSockets:
         parts = services.recall.claim(request.transport)
         subscription = services.read(request, path)
         services.check_origin(request)
-        answer = handshake(request, headers=UNCACHED)
+        answer = handshake(request, headers=ALWAYS)
         try:
             admitted = await services.admit(subscription)
             entry = await services.subscriber.enter(

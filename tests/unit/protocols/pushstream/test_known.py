@@ -1,0 +1,109 @@
+"""Known requests: only harmless values are cut out, and everything else must be the same."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from broker.protocols.pushstream.known import MAX_HEAD_BYTES, Memory, cut
+
+
+def poll(query: str = "", headers: str = "", path: str = "/longpoll/a") -> bytes:
+    """Return the head of a poll."""
+    target = f"{path}?{query}" if query else path
+    return f"GET {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
+
+
+def shape(head: bytes) -> bytes:
+    """Return the shape of a head that can be cut."""
+    parts = cut(head)
+    assert parts is not None
+    return parts.shape
+
+
+def test_polls_that_differ_in_their_cursor_have_one_shape() -> None:
+    """The next poll of a client is the same request but for tag and time (D45)."""
+    first = poll("auth_token=t&tag=21&time=Sat%2C%2014%20Nov%202015%2015%3A51%3A54%20GMT")
+    second = poll("auth_token=t&tag=W/3&time=Sun%2C%2015%20Nov%202015%2000%3A00%3A00%20GMT")
+    assert shape(first) == shape(second)
+
+
+def test_the_values_are_given_decoded() -> None:
+    """What was cut out reads like what aiohttp would have parsed."""
+    parts = cut(
+        poll("tag=21&time=Sat%2C%2014%20Nov", "If-None-Match: W/4\r\nIf-Modified-Since: now\r\n")
+    )
+    assert parts is not None
+    assert {"tag": "21", "time": "Sat, 14 Nov"} == parts.parameters
+    assert {"If-None-Match": "W/4", "If-Modified-Since": "now"} == parts.headers
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        poll("tag=1", path="/longpoll/b"),
+        poll("tag=1&auth_token=u"),
+        poll("tag=1", "Origin: y\r\n"),
+        poll("tag=1", path="/shortpoll/a"),
+        poll("tag=x"),
+        poll("tag=1\x00"),
+    ],
+)
+def test_any_other_difference_is_another_shape(other: bytes) -> None:
+    """Only the cursor and the nonce may change; a token, a channel or a header may not."""
+    assert shape(poll("tag=1")) != shape(other)
+
+
+def test_the_path_is_never_cut() -> None:
+    """A channel may be named like a parameter, and is another channel all the same."""
+    assert shape(poll(path="/longpoll/a&tag=5")) != shape(poll(path="/longpoll/a&tag=6"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\n",
+        poll() + poll(),
+        poll() + b"x",
+        poll(headers="X: " + "x" * MAX_HEAD_BYTES + "\r\n"),
+    ],
+    ids=["nothing", "half", "two", "more", "huge"],
+)
+def test_anything_but_one_whole_head_is_not_cut(head: bytes) -> None:
+    """Half a request, two requests or a long one are left to the parser."""
+    assert cut(head) is None
+
+
+@given(st.binary(max_size=300), st.binary(max_size=60), st.binary(max_size=60))
+def test_what_is_cut_out_can_be_put_back(line: bytes, tag: bytes, header: bytes) -> None:
+    """A shape and its values together are the request, whatever the bytes: nothing is lost."""
+    head = b"GET /longpoll/a?tag=%b&x=%b HTTP/1.1\r\nIf-None-Match: %b\r\n\r\n" % (
+        tag,
+        line,
+        header,
+    )
+    parts = cut(head)
+    if parts is None:
+        return
+    assert parts.shape.count(b"\0") - head.count(b"\0") == len(parts.parameters) + len(
+        parts.headers
+    )
+    kept = [value.encode() for value in (*parts.parameters.values(), *parts.headers.values())]
+    rebuilt = parts.shape
+    if b"\0" not in head and "%" not in head.decode("latin-1"):
+        for value in kept:
+            rebuilt = rebuilt.replace(b"\0", value, 1)
+        assert head == rebuilt
+
+
+def test_the_memory_forgets_what_was_unused_longest() -> None:
+    """The number of remembered requests is bounded."""
+    memory: Memory[int] = Memory(2)
+    memory.put(b"a", 1)
+    memory.put(b"b", 2)
+    assert 1 == memory.get(b"a")
+    memory.put(b"c", 3)
+    assert memory.get(b"b") is None
+    assert 2 == len(memory)
