@@ -152,7 +152,7 @@ class Campaign:
 
     def _once(self, workload: Workload, peer: Peer) -> dict[str, Any]:
         with (
-            TemporaryDirectory(prefix="bench-") as directory,
+            TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory,
             _serving(peer, workload, Path(directory)) as running,
         ):
             words = arguments(workload, running.interface)

@@ -23,6 +23,9 @@ STOP_S = 15.0
 
 POLL_S = 0.05
 
+SHOWN = 600
+"""Characters of a server's output that an error holds."""
+
 
 class NotServing(RuntimeError):
     """A server ended or did not answer in time; the text holds the end of its output."""
@@ -113,18 +116,16 @@ class Child:
 
     def wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
         """
-        Wait for the server to be ready.
+        Wait for the server to be ready, and end it if it does not get so far.
 
         Raises:
             NotServing: It ended, or was not ready in time.
         """
-        deadline = time.monotonic() + timeout_s
-        while not ready():
-            if self._process.poll() is not None:
-                raise NotServing(f"{what} ended with {self._process.returncode}: {self._tail()}")
-            if time.monotonic() > deadline:
-                raise NotServing(f"{what} was not ready after {timeout_s:g} s: {self._tail()}")
-            time.sleep(POLL_S)
+        try:
+            self._wait_until(ready, what, timeout_s)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End the process, and kill it when it does not."""
@@ -136,5 +137,14 @@ class Child:
                 self._process.kill()
                 self._process.wait(STOP_S)
 
+    def _wait_until(self, ready: Callable[[], bool], what: str, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            if self._process.poll() is not None:
+                raise NotServing(f"{what} ended with {self._process.returncode}: {self._tail()}")
+            if time.monotonic() > deadline:
+                raise NotServing(f"{what} was not ready after {timeout_s:g} s: {self._tail()}")
+            time.sleep(POLL_S)
+
     def _tail(self) -> str:
-        return self._log.read_text(errors="replace")[-2000:].strip()
+        return self._log.read_text(errors="replace")[-SHOWN:].strip()

@@ -20,13 +20,10 @@ def test_ended(tmp_path: Path) -> None:
 
 
 def test_not_ready(tmp_path: Path) -> None:
-    """A server that is not ready in time is told, and can be ended."""
+    """A server that is not ready in time is told, and ended."""
     child = Child([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "log")
-    try:
-        with pytest.raises(NotServing, match="not ready"):
-            child.wait_until(lambda: False, "it", timeout_s=0.1)
-    finally:
-        child.stop()
+    with pytest.raises(NotServing, match="not ready"):
+        child.wait_until(lambda: False, "it", timeout_s=0.1)
 
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
