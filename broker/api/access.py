@@ -118,7 +118,7 @@ class Guard:
 
     def _is_expected(self, host: str) -> bool:
         name = _without_port(host).lower()
-        if not name or name in self._hosts:
+        if not host or name in self._hosts:
             return True
         try:
             return ip_address(name).is_loopback
