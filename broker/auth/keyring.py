@@ -142,6 +142,12 @@ class KeyRing:
         remotes = [remote for remote in self._remotes if remote.is_due or not due_only]
         await asyncio.gather(*(remote.refresh() for remote in remotes))
 
+    async def keep_fresh(self) -> None:
+        """Fetch the keys of every remote again whenever they are old; ends when cancelled."""
+        while self._remotes:
+            await asyncio.sleep(RETRY_S)
+            await self.refresh(due_only=True)
+
     def _gather(self) -> None:
         self._keys = self._own + tuple(key for other in self._remotes for key in other.keys)
         self.version += 1

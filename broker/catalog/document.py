@@ -191,7 +191,7 @@ class _Builder:
 
 
 def _place(file: str, mark: _Mark | None) -> Place:
-    if mark is None:
+    if mark is None:  # pragma: no cover - the types allow it, the parser marks everything
         return Place(file, 1, 1)
     return Place(file, mark.line + 1, mark.column + 1)
 

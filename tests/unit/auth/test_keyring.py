@@ -21,6 +21,7 @@ class Provider:
         self.content = jwks([rsa_key("r")]).encode()
         self.fault: Exception | None = None
         self.asked = 0
+        self.was_asked = asyncio.Event()
         self.answers = asyncio.Event()
         self.answers.set()
         self.now = 0.0
@@ -28,6 +29,7 @@ class Provider:
     async def fetch(self, url: str) -> bytes:
         assert URL == url
         self.asked += 1
+        self.was_asked.set()
         await self.answers.wait()
         if self.fault is not None:
             raise self.fault
@@ -88,6 +90,30 @@ async def test_keys_are_fetched_again_when_they_are_old(
     provider.now = MAX_AGE_S
     await ring.refresh(due_only=True)
     assert ["e"] == [key.kid for key in remote.keys]
+
+
+@pytest.mark.jumping
+async def test_a_withdrawn_key_is_forgotten_by_itself(provider: Provider) -> None:
+    """Within the age that keys may have, though no token asks for it."""
+    loop = asyncio.get_running_loop()
+    ring = KeyRing([], [RemoteKeys(URL, provider.fetch, loop.time)])
+    await ring.refresh()
+    began = loop.time()
+    provider.content = jwks([ec_key("e")]).encode()
+    task = asyncio.create_task(ring.keep_fresh())
+    provider.was_asked.clear()
+    await asyncio.wait_for(provider.was_asked.wait(), 2 * MAX_AGE_S)
+    await ring.refresh()
+    assert ring.knows("e")
+    assert not ring.knows("r")
+    assert MAX_AGE_S <= loop.time() - began <= MAX_AGE_S + RETRY_S + 1
+    assert 2 == provider.asked
+    task.cancel()
+
+
+async def test_without_a_provider_there_is_nothing_to_keep_fresh() -> None:
+    """It ends at once."""
+    await asyncio.wait_for(KeyRing([]).keep_fresh(), 10)
 
 
 async def test_a_failed_fetch_is_tried_again_after_a_while(

@@ -146,6 +146,8 @@ CONFUSIONS = {
     "header no JSON": with_header("alg"),
     "header bottomless": with_header("[" * 5000),
     "header with an endless number": with_header('{"alg": ' + "9" * 5000 + "}"),
+    "payload cut": f"{RSA.mint(None).partition('.')[0]}.a.abcd",
+    "signature cut": f"{RSA.mint(None).rpartition('.')[0]}.a",
     "empty": "",
     "one part": "abc",
     "two parts": "abc.abc",

@@ -176,6 +176,8 @@ ENTRY = "channels:\n  - name: a\n"
         (ENTRY + '    subscribe: [{"": x}]\n', ["3:18: a claim needs a name"]),
         (ENTRY + "    publish: [public]\n",
          ['3:15: a rule must be a mapping of claims to values, not "public"']),
+        ("channels:\n  - name: a..{x}\n    subscribe: [{sub: '{y}'}]\n",
+         ["2:11: a pattern cannot hold an empty segment"]),
         ("channels:\n  - name: ''\n", ["2:11: a pattern cannot hold an empty segment"]),
         ("channels:\n  - name: ALL\n",
          ['2:11: no channel can match the pattern "ALL": the channel name is reserved: "ALL"']),
@@ -236,6 +238,16 @@ def test_an_alias_bomb_stays_small() -> None:
     ]
     found = problems("\n".join(["l0: &l0 [x]", *levels]))
     assert 81 == sum("aliases" in problem for problem in found)
+
+
+def test_what_stands_for_an_alias_is_not_a_second_mistake() -> None:
+    """Whether it is a key, a rule or the value of a claim."""
+    text = f"{ENTRY}    subscribe: [*a, {{sub: *b}}, {{*c : d}}]\n    description: *d\n"
+    places = ["3:17", "3:27", "3:33", "4:18"]
+    assert [
+        f"{place}: aliases (*{name}) are not supported; write the value out"
+        for place, name in zip(places, "abcd", strict=True)
+    ] == problems(text)
 
 
 def test_two_hundred_mistakes_are_enough() -> None:
