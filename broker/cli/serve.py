@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 import argparse
 import asyncio
@@ -24,9 +25,13 @@ from broker.logs import set_up_logs
 from broker.settings import SETTINGS, Settings
 from broker.store.factory import open_store
 from broker.store.options import StoreOptions
-from broker.transports.listener import CannotListen
+from broker.supervisor import Supervisor, SupervisorLimits
+from broker.transports.listener import CannotListen, reserve
 
 EXIT_UNAVAILABLE = 4
+
+_STOP_S = 10.0
+"""Seconds that a worker gets to stop once its subscribers have been sent away."""
 
 _OWN_DESCRIPTORS = 256
 """Files that a process has open beside its subscribers' connections."""
@@ -67,11 +72,40 @@ def run(args: argparse.Namespace) -> int:
     for caution in settings.cautions():
         _log.warning("%s", caution)
     _allow_descriptors(settings.max_connections)
+    if settings.workers > 1:
+        return _run_workers(settings, catalog)
+    return _run_node(settings, catalog, lambda node: _say(welcome(settings, node.addresses)))
+
+
+def _run_workers(settings: Settings, catalog: Catalog) -> int:
+    """Run several processes behind the same ports."""
+    try:
+        with reserve(settings.public) as public, reserve(settings.internal) as internal:
+            settings = replace(settings, public=public, internal=internal)
+            addresses = {"public": public, "internal": internal}
+            supervisor = Supervisor(
+                settings.workers,
+                lambda ready: _run_node(settings, catalog, lambda _: ready()),
+                lambda: _say(welcome(settings, addresses)),
+                SupervisorLimits(stop_s=settings.drain_s + _STOP_S),
+            )
+            return supervisor.run()
+    except CannotListen as error:
+        _log.error("%s", error)
+        return EXIT_UNAVAILABLE
+
+
+def _run_node(settings: Settings, catalog: Catalog, started: Callable[[Node], None]) -> int:
+    """Run one process until a signal ends it."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, catalog))
+        return runner.run(_serve(settings, catalog, started))
 
 
-async def _serve(settings: Settings, catalog: Catalog) -> int:
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+async def _serve(settings: Settings, catalog: Catalog, started: Callable[[Node], None]) -> int:
     keys = _keys(settings)
     await keys.refresh()
     store = open_store(settings.store, settings.data, _store_options(settings))
@@ -87,7 +121,7 @@ async def _serve(settings: Settings, catalog: Catalog) -> int:
         _log.error("%s", error)
         await node.stop()
         return EXIT_UNAVAILABLE
-    print(welcome(node), flush=True)
+    started(node)
     gc.collect()
     gc.freeze()  # what start-up made stays: no collection needs to look at it again
     await stop.wait()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import time
 
-from broker.app import Node
 from broker.auth.mint import mint
 from broker.auth.sources import shared_secret
 from broker.settings import ListenAddress, Settings
@@ -16,15 +16,18 @@ _EXAMPLE = "conversation_reply.100.7"
 _ANY_HOST = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-def welcome(node: Node) -> str:
+def welcome(settings: Settings, addresses: Mapping[str, ListenAddress]) -> str:
     """
     Return the lines for the terminal.
+
+    Args:
+        settings: Those of the broker.
+        addresses: Where it listens: `public` and `internal`.
 
     The token lets a visitor of the default rules in; it is shown here, to whoever started the
     broker on this machine, and is in no log.
     """
-    settings = node.settings
-    public, internal = _url(node.addresses["public"]), _url(node.addresses["internal"])
+    public, internal = _url(addresses["public"]), _url(addresses["internal"])
     lines = [
         "broker is ready",
         f"  subscribers  {public}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import asyncio
@@ -92,6 +93,24 @@ class HttpListener:
         await self._runner.cleanup()
 
 
+@contextmanager
+def reserve(address: ListenAddress) -> Iterator[ListenAddress]:
+    """
+    Hold an address that several processes are going to share, and give it with its port.
+
+    Raises:
+        CannotListen: the address is taken, or not ours, or a unix socket, which has one owner.
+    """
+    if address.path is not None:
+        raise CannotListen(f"{address} cannot be shared by workers; use a host and port")
+    try:
+        holding = _bound_tcp(address, ListenOptions(shared=True))
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+    with holding:
+        yield ListenAddress(address.host, holding.getsockname()[1])
+
+
 def listen(address: ListenAddress, options: ListenOptions) -> socket.socket:
     """
     Open a listening socket.
@@ -108,21 +127,32 @@ def listen(address: ListenAddress, options: ListenOptions) -> socket.socket:
 
 
 def _listen_tcp(address: ListenAddress, options: ListenOptions) -> socket.socket:
-    family, kind, protocol, _, target = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listening = socket.socket(family, kind, protocol)
+    listening = _bound_tcp(address, options)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if options.shared:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if options.send_buffer_bytes:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
-        _bind(listening, target, options)
+        listening.listen(options.backlog)
     except OSError:
         listening.close()
         raise
     return listening
+
+
+def _bound_tcp(address: ListenAddress, options: ListenOptions) -> socket.socket:
+    family, kind, protocol, _, target = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if options.shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if options.send_buffer_bytes:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
+        bound.setblocking(False)
+        bound.bind(target)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _listen_unix(path: Path, options: ListenOptions) -> socket.socket:
@@ -130,15 +160,11 @@ def _listen_unix(path: Path, options: ListenOptions) -> socket.socket:
         path.unlink()  # left behind by a process that was killed
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _bind(listening, str(path), options)
+        listening.setblocking(False)
+        listening.bind(str(path))
         path.chmod(0o600)
+        listening.listen(options.backlog)
     except OSError:
         listening.close()
         raise
     return listening
-
-
-def _bind(listening: socket.socket, target: object, options: ListenOptions) -> None:
-    listening.setblocking(False)
-    listening.bind(target)  # type: ignore[arg-type]  # what getaddrinfo gave
-    listening.listen(options.backlog)
