@@ -171,6 +171,13 @@ def test_a_confused_token_is_refused_p9(token: str) -> None:
     assert not any(part in str(caught.value) for part in token.split(".") if len(part) > 4)
 
 
+@pytest.mark.parametrize("extension", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}], ids=repr)
+def test_an_extension_is_refused_by_name(extension: dict[str, object]) -> None:
+    """Whether the signature would hold or not: nothing is tried."""
+    with pytest.raises(TokenMalformed, match="asks for extensions"):
+        read_claims(forged({"alg": "RS256", "kid": "r", **extension}, CLAIMS, b"x"), RING)
+
+
 def test_a_header_that_points_elsewhere_is_not_followed() -> None:
     """A token that a known key did sign is read; what it brings along is not looked at."""
     header = {"kid": "r", "jwk": ATTACKER.jwk(), "jku": "https://attacker.example/", "x5c": 7}
