@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.auth.api_keys import ApiKeys, Principal
 from broker.auth.keyring import KeyRing
 from broker.auth.keys import UnusableKey
-from broker.auth.sources import load_keys
+from broker.auth.sources import keys_of, load_keys, verifier_of
 from broker.auth.verify import Expectations, Verifier
 
 __all__ = [
@@ -15,5 +15,7 @@ __all__ = [
     "Principal",
     "UnusableKey",
     "Verifier",
+    "keys_of",
     "load_keys",
+    "verifier_of",
 ]

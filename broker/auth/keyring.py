@@ -91,7 +91,7 @@ class KeyRing:
     All keys of a broker.
 
     Args:
-        own: Keys that never change.
+        own: Keys of the broker itself.
         remotes: Keys that others publish.
 
     Attributes:
@@ -105,6 +105,16 @@ class KeyRing:
         self._keys = self._own
         for remote in self._remotes:
             remote.watch(self._gather)
+
+    def replace(self, own: Iterable[Key]) -> None:
+        """Use other keys of the broker's own from now on; those of others stay."""
+        self._own = tuple(own)
+        self._gather()
+
+    @property
+    def own(self) -> Sequence[Key]:
+        """The broker's own keys."""
+        return self._own
 
     @property
     def can_learn(self) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+import time
 
+from broker.auth.fetch import fetch_url
 from broker.auth.keyring import Fetch, KeyRing, RemoteKeys
 from broker.auth.keys import Key, UnusableKey, read_key_file, secret_key
 from broker.auth.secret import load_or_create_secret
+from broker.auth.verify import Expectations, Verifier
+from broker.settings import Settings
 
 _SCHEMES = ("http://", "https://")
 
@@ -78,3 +82,26 @@ def _checked(url: str) -> str:
     if not has_host:
         raise UnusableKey("a JWKS URL names no host")
     return url
+
+
+def keys_of(settings: Settings) -> KeyRing:
+    """
+    Load the keys that a broker's settings name; what a URL holds is not fetched yet.
+
+    Raises:
+        UnusableKey: Some cannot be used; the text names each, one on a line.
+    """
+    return load_keys(
+        settings.jwt_secret.reveal(), settings.jwt_keys, settings.data, fetch_url, time.monotonic
+    )
+
+
+def verifier_of(settings: Settings, keys: KeyRing) -> Verifier:
+    """Return the verifier that a broker's settings ask for."""
+    expectations = Expectations(
+        settings.jwt_audience,
+        settings.jwt_issuer,
+        settings.jwt_leeway_s,
+        settings.max_token_bytes,
+    )
+    return Verifier(keys, time.time, expectations, cached=settings.token_cache_size)

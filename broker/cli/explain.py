@@ -11,8 +11,7 @@ import os
 import sys
 import time
 
-from broker.auth import Expectations, UnusableKey, Verifier, load_keys
-from broker.auth.fetch import fetch_url
+from broker.auth import UnusableKey, keys_of, verifier_of
 from broker.auth.secret import SECRET_FILE
 from broker.catalog import Catalog
 from broker.cli.options import (
@@ -172,17 +171,10 @@ def _grants(token: str, settings: Settings) -> Grants | None:
             " directory with --data, or set BROKER_JWT_SECRET"
         )
     try:
-        keys = load_keys(secret, settings.jwt_keys, settings.data, fetch_url, time.monotonic)
+        keys = keys_of(settings)
     except UnusableKey as exc:
         raise Refused(str(exc)) from exc
-    expectations = Expectations(
-        settings.jwt_audience,
-        settings.jwt_issuer,
-        settings.jwt_leeway_s,
-        settings.max_token_bytes,
-    )
-    verifier = Verifier(keys, time.time, expectations)
-    return asyncio.run(verifier.authenticate(token))
+    return asyncio.run(verifier_of(settings, keys).authenticate(token))
 
 
 def _told(grants: Grants | None) -> dict[str, Any] | None:

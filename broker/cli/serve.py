@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 import argparse
-import asyncio
-import gc
 import logging
 import resource
-import signal
-import time
 
-from broker.app import Node
-from broker.auth import Expectations, KeyRing, UnusableKey, Verifier, load_keys
-from broker.auth.fetch import fetch_url
-from broker.catalog import Catalog, CatalogError
+from broker.auth import UnusableKey, keys_of
+from broker.catalog import Catalog
 from broker.cli.options import add_verb, load_catalog, load_settings
 from broker.cli.verbs import Refused
 from broker.cli.welcome import welcome
-from broker.core.errors import StoreUnavailable
 from broker.logs import set_up_logs
+from broker.process import EXIT_UNAVAILABLE, run_node
 from broker.settings import SETTINGS, Settings
-from broker.store.factory import open_store
-from broker.store.options import StoreOptions
 from broker.supervisor import Supervisor, SupervisorLimits
 from broker.transports.listener import CannotListen, reserve
-
-EXIT_UNAVAILABLE = 4
 
 _STOP_S = 10.0
 """Seconds that a worker gets to stop once its subscribers have been sent away."""
@@ -72,9 +60,13 @@ def run(args: argparse.Namespace) -> int:
     for caution in settings.cautions():
         _log.warning("%s", caution)
     _allow_descriptors(settings.max_connections)
+    try:
+        keys_of(settings)
+    except UnusableKey as error:
+        raise Refused(f"the keys of tokens cannot be used\n{error}") from error
     if settings.workers > 1:
         return _run_workers(settings, catalog)
-    return _run_node(settings, catalog, lambda node: _say(welcome(settings, node.addresses)))
+    return run_node(settings, catalog, lambda node: _say(welcome(settings, node.addresses)))
 
 
 def _run_workers(settings: Settings, catalog: Catalog) -> int:
@@ -85,7 +77,7 @@ def _run_workers(settings: Settings, catalog: Catalog) -> int:
             addresses = {"public": public, "internal": internal}
             supervisor = Supervisor(
                 settings.workers,
-                lambda ready: _run_node(settings, catalog, lambda _: ready()),
+                lambda ready: run_node(settings, catalog, lambda _: ready()),
                 lambda: _say(welcome(settings, addresses)),
                 SupervisorLimits(stop_s=settings.drain_s + _STOP_S),
             )
@@ -95,82 +87,8 @@ def _run_workers(settings: Settings, catalog: Catalog) -> int:
         return EXIT_UNAVAILABLE
 
 
-def _run_node(settings: Settings, catalog: Catalog, started: Callable[[Node], None]) -> int:
-    """Run one process until a signal ends it."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, catalog, started))
-
-
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-async def _serve(settings: Settings, catalog: Catalog, started: Callable[[Node], None]) -> int:
-    keys = _keys(settings)
-    await keys.refresh()
-    store = open_store(settings.store, settings.data, _store_options(settings))
-    node = Node(settings, store, _verifier(settings, keys), catalog, time.time)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, node, settings.config)
-    try:
-        await node.start()
-    except (StoreUnavailable, CannotListen) as error:
-        _log.error("%s", error)
-        await node.stop()
-        return EXIT_UNAVAILABLE
-    started(node)
-    gc.collect()
-    gc.freeze()  # what start-up made stays: no collection needs to look at it again
-    await stop.wait()
-    _log.info("stopping; subscribers are sent away over %g s", settings.drain_s)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)  # a second signal ends the process at once
-    await node.stop()
-    return 0
-
-
-def _keys(settings: Settings) -> KeyRing:
-    try:
-        return load_keys(
-            settings.jwt_secret.reveal(),
-            settings.jwt_keys,
-            settings.data,
-            fetch_url,
-            time.monotonic,
-        )
-    except UnusableKey as error:
-        raise Refused(f"the keys of tokens cannot be used\n{error}") from error
-
-
-def _store_options(settings: Settings) -> StoreOptions:
-    return StoreOptions(
-        timeout_s=settings.store_timeout_s,
-        channel_ttl_s=settings.channel_ttl_s,
-        idempotency_ttl_s=settings.idempotency_ttl_s,
-    )
-
-
-def _verifier(settings: Settings, keys: KeyRing) -> Verifier:
-    expectations = Expectations(
-        settings.jwt_audience,
-        settings.jwt_issuer,
-        settings.jwt_leeway_s,
-        settings.max_token_bytes,
-    )
-    return Verifier(keys, time.time, expectations, cached=settings.token_cache_size)
-
-
-def _reload(node: Node, path: Path) -> None:
-    """Read the channel rules again; with a mistake in them the old ones stay."""
-    try:
-        node.catalog = Catalog.load(path)
-    except CatalogError as error:
-        _log.error("the channel rules stay as they were, the new ones hold mistakes\n%s", error)
-    else:
-        _log.info("the channel rules were read again")
 
 
 def _allow_descriptors(connections: int) -> None:
@@ -187,12 +105,3 @@ def _allow_descriptors(connections: int) -> None:
             allowed,
             connections,
         )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes the event loop: uvloop's, or Python's own where there is none."""
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415 - it is missing on some platforms
-    except ImportError:
-        return asyncio.new_event_loop
-    return new_event_loop

@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 import os
 import re
 
+from broker.core.tenants import is_tenant
 from broker.settings.errors import Unreadable, nearest, printable
 from broker.settings.values import ApiKey, ListenAddress, Secret
 
@@ -212,11 +213,7 @@ class ApiKeys(Kind[tuple[ApiKey, ...]]):
     def _key(item: str, place: int) -> ApiKey:
         name, _, rest = item.partition(":")
         key, _, tenant = rest.partition(":")
-        if (
-            not name
-            or not key
-            or (not tenant.replace("-", "").replace("_", "").isalnum() and tenant)
-        ):
+        if not name or not key or (tenant and not is_tenant(tenant)):
             raise Unreadable(f"number {place} is not NAME:KEY or NAME:KEY:TENANT")
         return ApiKey(name, Secret(key), tenant)
 

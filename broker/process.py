@@ -1,0 +1,107 @@
+"""One process of the broker: its event loop, its signals, its node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import time
+
+from broker.app import Node
+from broker.auth import KeyRing, UnusableKey, keys_of, verifier_of
+from broker.catalog import Catalog, CatalogError
+from broker.core.errors import StoreUnavailable
+from broker.settings import Settings
+from broker.store.factory import open_store
+from broker.store.options import StoreOptions
+from broker.transports.listener import CannotListen
+
+EXIT_UNAVAILABLE = 4
+"""Exit code of a process that could not reach its store, or not listen."""
+
+_log = logging.getLogger(__name__)
+
+Started = Callable[[Node], None]
+"""Called once the node serves."""
+
+
+def run_node(settings: Settings, catalog: Catalog, started: Started) -> int:
+    """
+    Run a node until SIGTERM or SIGINT; SIGHUP reads rules and keys again.
+
+    Returns:
+        Exit code: 0 stopped, `EXIT_UNAVAILABLE` not started.
+
+    Raises:
+        UnusableKey: a key of tokens cannot be used.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings, catalog, started))
+
+
+async def _serve(settings: Settings, catalog: Catalog, started: Started) -> int:
+    keys = keys_of(settings)
+    await keys.refresh()
+    store = open_store(settings.store, settings.data, _store_options(settings))
+    node = Node(settings, store, verifier_of(settings, keys), catalog, time.time)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, node, keys)
+    fresh = loop.create_task(keys.keep_fresh())
+    try:
+        await node.start()
+    except (StoreUnavailable, CannotListen) as error:
+        _log.error("%s", error)
+        await node.stop()
+        return EXIT_UNAVAILABLE
+    started(node)
+    gc.collect()
+    gc.freeze()  # what start-up made stays: no collection needs to look at it again
+    await stop.wait()
+    _log.info("stopping; subscribers are sent away over %g s", settings.drain_s)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)  # a second signal ends the process at once
+    await node.stop()
+    fresh.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await fresh
+    return 0
+
+
+def _store_options(settings: Settings) -> StoreOptions:
+    return StoreOptions(
+        timeout_s=settings.store_timeout_s,
+        channel_ttl_s=settings.channel_ttl_s,
+        idempotency_ttl_s=settings.idempotency_ttl_s,
+    )
+
+
+def _reload(node: Node, keys: KeyRing) -> None:
+    """Read rules and keys again; what holds a mistake stays as it was."""
+    settings = node.settings
+    try:
+        node.catalog = Catalog.load(settings.config)
+    except CatalogError as error:
+        _log.error("the channel rules stay as they were, the new ones hold mistakes\n%s", error)
+    else:
+        _log.info("the channel rules were read again")
+    try:
+        keys.replace(keys_of(settings).own)
+    except UnusableKey as error:
+        _log.error("the keys of tokens stay as they were\n%s", error)
+    else:
+        _log.info("the keys of tokens were read again")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop: uvloop's, or Python's own where there is none."""
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 - it is missing on some platforms
+    except ImportError:
+        return asyncio.new_event_loop
+    return new_event_loop
