@@ -247,7 +247,7 @@ def test_published_keys_are_fetched(
         assert "https://id.example/jwks" == url
         return jwks([rsa_key("r")]).encode()
 
-    monkeypatch.setattr("broker.cli.explain.fetch_url", fetch)
+    monkeypatch.setattr("broker.auth.sources.fetch_url", fetch)
     monkeypatch.setenv("BROKER_JWT_KEYS", "https://id.example/jwks")
     token = rsa_key("r").mint(sub="8", app_id=100)
     assert 0 == explain(capsys, "--token", token, "--channel", "chat.100.8")[0]
