@@ -58,6 +58,28 @@ def accepts(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
+def mentioning(text: str) -> list[int]:
+    """Return the processes in whose command line a text stands."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in words:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def wait_gone(pids: Sequence[int]) -> None:
+    """Wait for processes that are about to end by themselves, for `STOP_S` at most."""
+    deadline = time.monotonic() + STOP_S
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(POLL_S)
+
+
 def server_cpus() -> frozenset[int]:
     """Return the CPUs of the servers: all but the load generator's."""
     cpus = os.sched_getaffinity(0)

@@ -92,7 +92,7 @@ class Workload:
 
 
 FAN_OUT_FIGURES = ("cpu_per_delivery_us", "deliveries_per_s", "latency_p50_ms", "latency_p99_ms")
-SATURATED = Publishing(depth=16, window=256)
+SATURATED = Publishing(publishers=32, depth=1, window=512)
 
 
 def _fan_out() -> list[Workload]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from benchmarks.peers.base import Interface, Running
-from benchmarks.processes import Child, free_port, server_cpus
+from benchmarks.processes import Child, free_port, mentioning, server_cpus, wait_gone
 from benchmarks.workloads import Transport, Workload
 
 CHANNELS = """\
@@ -42,10 +42,18 @@ def _program() -> str:
 
 
 class BrokerServer:
-    """A broker, serving."""
+    """
+    A broker, serving.
 
-    def __init__(self, child: Child, interface: Interface) -> None:
+    Args:
+        child: Its first process.
+        store: The processes of its private store, which are no children of it and end after it.
+        interface: How it is spoken to.
+    """
+
+    def __init__(self, child: Child, store: list[int], interface: Interface) -> None:
         self._child = child
+        self._store = store
         self._interface = interface
 
     @property
@@ -54,6 +62,7 @@ class BrokerServer:
 
     def stop(self) -> None:
         self._child.stop()
+        wait_gone(self._store)
 
 
 class Broker:
@@ -104,7 +113,9 @@ class Broker:
         )
         child.wait_until(lambda: _ready(internal), "the broker")
         token = _token(environment) if workload.token else None
-        return BrokerServer(child, _interface(workload, child.pid, public, internal, token))
+        store = mentioning(str(data))
+        pids = [child.pid, *store]
+        return BrokerServer(child, store, _interface(workload, pids, public, internal, token))
 
 
 def _ready(internal: int) -> bool:
@@ -130,13 +141,13 @@ def _token(environment: Mapping[str, str]) -> str:
 
 
 def _interface(
-    workload: Workload, pid: int, public: int, internal: int, token: str | None
+    workload: Workload, pids: list[int], public: int, internal: int, token: str | None
 ) -> Interface:
     batched = workload.publishing is not None and workload.publishing.batch > 1
     path = PATHS[workload.transport]
     query = f"?auth_token={token}" if token else ""
     return Interface(
-        pids=(pid,),
+        pids=pids,
         subscribe=f"127.0.0.1:{public}/{path}/{{channels}}{query}",
         publish=f"127.0.0.1:{internal}/publish" + ("" if batched else "/{channel}"),
         storm=f"127.0.0.1:{public}/{path}/{{channels}}?time={{date}}&tag=0",

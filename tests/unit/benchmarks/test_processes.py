@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks.processes import Child, NotServing, running_on
+from benchmarks.processes import Child, NotServing, mentioning, running_on, wait_gone
 
 
 def test_ended(tmp_path: Path) -> None:
@@ -27,6 +27,20 @@ def test_not_ready(tmp_path: Path) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
+
+
+def test_mentioning(tmp_path: Path) -> None:
+    """A process is found by a word of its command line, and waited for until it is gone."""
+    child = Child(
+        [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)], tmp_path / "l"
+    )
+
+    assert [child.pid] == mentioning(str(tmp_path))
+
+    child.stop()
+    wait_gone([child.pid])
+
+    assert [] == mentioning(str(tmp_path))
 
 
 def test_cpus(tmp_path: Path) -> None:
