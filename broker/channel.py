@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from broker.core.cursor import Cursor
-from broker.core.encoder import Encoder
+from broker.core.cursor import START, Cursor
+from broker.core.encoder import Encoder, Gap
 from broker.core.message import Message
-from broker.core.recovery import Span
-from broker.core.ring import Retention, Ring
+from broker.core.recovery import Span, join
+from broker.core.ring import History, Retention, Ring, Tally
+from broker.forms import Forms
 
 if TYPE_CHECKING:
     from broker.feed import Feed
 
-_OVERHEAD_BYTES = 400
-"""Of a kept message beside its body: the tuples and the list entries, measured."""
+
+class Late(NamedTuple):
+    """
+    What turned up behind cursors that were handed out already: its announcement was dropped.
+
+    Attributes:
+        messages: Messages that were found, in order.
+        gap: What is lost for good, or None.
+        floor: Cursor of the last lost message.
+    """
+
+    messages: Sequence[Message]
+    gap: Gap | None
+    floor: Cursor
 
 
 class Channel:
@@ -25,30 +38,79 @@ class Channel:
     While `pending` is a list the channel is being synchronised with the store: announcements wait
     there, and every feed of the channel is held.
 
-    Attributes:
+    Args:
         name: Name of the channel.
+        retention: How much of it is kept.
+        floor: Where its ring begins.
+        tally: Where the memory of ring and forms is counted.
+
+    Attributes:
         ring: Every message in `(ring.floor, ring.head]` that the retention keeps.
         bottom: Whether the store keeps nothing at or before `ring.floor` either, so that an older
             cursor means a gap and not a read.
         feeds: Feeds that carry this channel, by encoder.
         pending: Announcements that wait for the store's history, or None when synchronised.
+        is_fresh: Whether it has never been synchronised.
+        used_at: When the ring was last read from, in seconds of the store's clock.
+        encode: Returns a message's bytes in a dialect, made once.
     """
 
-    __slots__ = ("_columns", "bottom", "feeds", "name", "pending", "ring")
+    __slots__ = (
+        "_forms",
+        "_late",
+        "_lost",
+        "_mark",
+        "_tally",
+        "bottom",
+        "encode",
+        "feeds",
+        "is_fresh",
+        "name",
+        "pending",
+        "ring",
+        "used_at",
+    )
 
-    def __init__(self, name: str, retention: Retention, floor: Cursor) -> None:
+    def __init__(
+        self, name: str, retention: Retention, floor: Cursor, tally: Tally | None = None
+    ) -> None:
         self.name = name
-        self.ring = Ring(retention, floor)
+        self._tally = Tally() if tally is None else tally
+        self.ring = Ring(retention, floor, self._tally)
         self.bottom = False
-        self.feeds: dict[Encoder, list[Feed]] = {}
+        self.feeds: dict[Encoder, dict[Feed, None]] = {}
         self.pending: list[Message] | None = []
-        self._columns: dict[Encoder, dict[Cursor, bytes]] = {}
+        self.is_fresh = True
+        self.used_at = floor.time
+        self._forms = Forms(lambda: self.ring.floor, self._tally)
+        self.encode = self._forms.encode
+        self._mark = START
+        self._late: list[Message] = []
+        self._lost: tuple[Cursor, Cursor] | None = None
 
     @property
     def memory_bytes(self) -> int:
-        """Estimate of what the ring and its encoded forms hold."""
-        forms = 1 + len(self._columns)
-        return forms * (self.ring.body_bytes + len(self.ring) * _OVERHEAD_BYTES)
+        """Estimate of what the ring and its encoded forms take."""
+        return self.ring.memory_bytes + self._forms.memory_bytes
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody is attached to one of its feeds."""
+        return any(not feed.is_empty for feeds in self.feeds.values() for feed in feeds)
+
+    def carry(self, feed: Feed) -> None:
+        """Add a feed that wants this channel's messages."""
+        self.feeds.setdefault(feed.encoder, {})[feed] = None
+
+    def drop(self, feed: Feed) -> None:
+        """Take a feed out."""
+        feeds = self.feeds[feed.encoder]
+        del feeds[feed]
+        if not feeds:
+            del self.feeds[feed.encoder]
+            self._forms.drop(feed.encoder)
+
+    # --- reading ------------------------------------------------------------
 
     def answers(self, after: Cursor) -> bool:
         """Tell whether this node knows what follows the cursor, or that it is lost."""
@@ -59,16 +121,6 @@ class Channel:
         kept = self.ring.since(after, 1)
         return kept[0].cursor if kept else self.ring.floor
 
-    def encode(self, message: Message, encoder: Encoder) -> bytes:
-        """Return the message's bytes in a dialect, made once."""
-        column = self._columns.setdefault(encoder, {})
-        frame = column.get(message.cursor)
-        if frame is None:
-            frame = column[message.cursor] = encoder.message(message)
-            if len(column) > 2 * len(self.ring) + 64:
-                self._prune(column)
-        return frame
-
     def span(self, encoder: Encoder, after: Cursor, limit: int | None = None) -> Span[bytes]:
         """Return the kept messages after the cursor in a dialect, at most `limit`."""
         messages = self.ring.since(after, limit)
@@ -76,43 +128,87 @@ class Channel:
         items = [self.encode(message, encoder) for message in messages]
         return Span(cursors, items, limit is None or len(messages) < limit)
 
-    def carry(self, feed: Feed) -> None:
-        """Add a feed that wants this channel's messages."""
-        self.feeds.setdefault(feed.encoder, []).append(feed)
+    # --- keeping ------------------------------------------------------------
 
-    def drop(self, feed: Feed) -> None:
-        """Take a feed out."""
-        feeds = self.feeds[feed.encoder]
-        feeds.remove(feed)
-        if not feeds:
-            del self.feeds[feed.encoder]
-            self._columns.pop(feed.encoder, None)
+    def expire(self, now: int) -> None:
+        """Drop what is older than the retention at `now`, in seconds of the store's clock."""
+        if self.ring.expire(now):
+            self._forms.prune()
 
-    def restart(self, floor: Cursor, *, bottom: bool) -> None:
-        """Begin anew: nothing is known up to the floor, or, at the bottom, kept anywhere."""
-        self.ring = Ring(self.ring.retention, floor)
-        self.bottom = bottom
-        for column in self._columns.values():
-            column.clear()
-
-    def fill(self, messages: Sequence[Message], floor: Cursor, *, bottom: bool) -> None:
-        """Add every message in `(floor, ring.floor]`; a full ring leaves nothing below it."""
-        self.ring.prepend(messages, floor)
-        self.bottom = bottom or len(self.ring) >= self.ring.retention.messages
+    def keep(self, retention: Retention) -> None:
+        """Keep as much as another retention says; what the store has below is asked anew."""
+        if retention != self.ring.retention:
+            self.ring.keep(retention)
+            self.bottom = False
 
     def shed(self) -> None:
         """Give the ring's memory back; who needs it again reads it from the store."""
         self.ring.clear()
         self.bottom = False
-        for column in self._columns.values():
-            column.clear()
+        self._forms.clear()
+
+    def restart(self, floor: Cursor, *, bottom: bool) -> None:
+        """Begin anew: nothing is known up to the floor, or, at the bottom, kept anywhere."""
+        self.ring.clear()
+        self.ring = Ring(self.ring.retention, floor, self._tally)
+        self.bottom = bottom
+        self._forms.clear()
+
+    def fill(self, messages: Sequence[Message], floor: Cursor) -> None:
+        """Add everything that is kept up to `ring.floor`; it is complete after the new floor."""
+        self.ring.prepend(messages, floor)
+        self.bottom = True
+
+    # --- synchronising ------------------------------------------------------------
+
+    def hold(self, mark: Cursor) -> None:
+        """
+        Keep announcements back from now on.
+
+        Args:
+            mark: The high-water mark; what turns up at or before it is late.
+        """
+        self.pending = []
+        self._mark = mark
+
+    def defer(self, message: Message, limit: int) -> None:
+        """Keep an announcement back; beyond `limit` only the last, which shows that others came."""
+        pending = self.pending
+        if pending is not None:
+            pending.append(message)
+            if len(pending) > limit:
+                del pending[:-1]
 
     def extend(self, messages: Sequence[Message]) -> None:
-        """Add messages to the ring that came by a read or waited in `pending`."""
+        """Add messages that a read found, or that waited."""
         for message in messages:
-            self.ring.append(message)
+            if self.ring.append(message) and message.cursor <= self._mark:
+                self._late.append(message)
 
-    def _prune(self, column: dict[Cursor, bytes]) -> None:
-        floor = self.ring.floor
-        for cursor in [cursor for cursor in column if cursor <= floor]:
-            del column[cursor]
+    def skip(self, floor: Cursor) -> None:
+        """Take note that some messages between the ring's head and the floor are kept nowhere."""
+        head = self.ring.head
+        floor = max(floor, head)
+        if floor <= self._mark:
+            self._lost = (head if self._lost is None else self._lost[0], floor)
+        self.restart(floor, bottom=True)
+
+    def settle(self) -> bool:
+        """Add what waited in `pending`; tell whether nothing is missing in between."""
+        pending = self.pending or []
+        known = History(self.name, (), gap=False, head=self.ring.head)
+        joined = join(known, pending)
+        self.extend(joined.messages)
+        pending.clear()
+        return joined.hole is None
+
+    def release(self) -> Late | None:
+        """Take announcements directly again; return what turned up behind the mark."""
+        self.pending = None
+        self.is_fresh = False
+        messages, self._late = self._late, []
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            after, floor = lost
+            return Late(messages, Gap(self.name, after, self.first_after(floor)), floor)
+        return Late(messages, None, START) if messages else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import write
 from typing import TYPE_CHECKING
 
@@ -82,10 +83,8 @@ class Cohort:
         return count
 
     def _leaving(self) -> list[Session]:
-        if self.feed.encoder.once:
-            return list(self.members)
         stalled, self._stalled = self._stalled, []
-        return stalled
+        return list(self.members) if self.feed.encoder.once else stalled
 
     def _write(self, data: bytes) -> None:
         size = len(data)
@@ -97,3 +96,74 @@ class Cohort:
             else:
                 if sent != size:
                     session.outlet.spill(memoryview(data)[sent:])
+
+
+class Cohorts:
+    """
+    The cohorts of a feed.
+
+    Args:
+        size: Sessions in one cohort at most.
+    """
+
+    __slots__ = ("_cohorts", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._cohorts: list[Cohort] = []
+        self._size = size
+
+    def __iter__(self) -> Iterator[Cohort]:
+        return iter(self._cohorts)
+
+    def __len__(self) -> int:
+        return len(self._cohorts)
+
+    def open(self, feed: Feed, position: int) -> Cohort:
+        """Return a cohort at a position that has room, new if need be."""
+        cohort = self.host(position)
+        if cohort is None or cohort.position != position:
+            cohort = Cohort(feed, position)
+            self._cohorts.append(cohort)
+        return cohort
+
+    def host(self, position: int, size: int = 1, guest: Cohort | None = None) -> Cohort | None:
+        """
+        Return the cohort that is nearest to a position, there or further on, and has room.
+
+        Args:
+            position: Where the newcomers stand.
+            size: How many they are.
+            guest: A cohort that cannot be it.
+        """
+        best = None
+        most = self._size - size
+        for cohort in reversed(self._cohorts):  # the last one is the one that is being filled
+            if cohort is guest or cohort.position < position or len(cohort.members) > most:
+                continue
+            if cohort.position == position:
+                return cohort
+            if best is None or cohort.position < best.position:
+                best = cohort
+        return best
+
+    def fold(self, cohort: Cohort) -> None:
+        """Join a cohort that is at most half full to one at its position that has room."""
+        if 2 * len(cohort.members) > self._size or len(self._cohorts) == 1:
+            return
+        host = self.host(cohort.position, len(cohort.members), cohort)
+        if host is not None and host.position == cohort.position:
+            self._cohorts.remove(cohort)
+            host.absorb(cohort)
+
+    def remove(self, cohort: Cohort) -> None:
+        """Take out a cohort without members."""
+        self._cohorts.remove(cohort)
+
+    def is_all_at(self, position: int) -> bool:
+        """Tell whether every cohort stands at the position."""
+        # Turns go from first to last, so most often the last one tells that others follow.
+        return all(cohort.position == position for cohort in reversed(self._cohorts))
+
+    def least(self, head: int) -> int:
+        """Return the position of the cohort that is furthest behind; the head without any."""
+        return min((cohort.position for cohort in self._cohorts), default=head)

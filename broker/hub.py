@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol
 
+from broker.budget import Budget
 from broker.channel import Channel
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder
 from broker.core.message import Message
 from broker.core.ring import Retention
 from broker.core.session import Session
-from broker.feed import Feed, FeedLimits, Turns
+from broker.feed import Feed
+from broker.surroundings import FeedKey, FeedLimits, Surroundings, Turns
+from broker.tenant import Tenant
+
+__all__ = ["PING_CHANNEL", "Hub", "Synchroniser", "Tenant", "ping_message"]
 
 PING_CHANNEL = "ping"
 """The channel that every node makes for its own sessions (D24)."""
 
-
-class Tenant:
-    """
-    What a node knows of one tenant.
-
-    Attributes:
-        name: The tenant.
-        high_water: Every announcement up to this cursor has been handed to this node.
-        channels: Channels that the node listens to, or is about to.
-        feeds: Number of its feeds; without any, nobody needs the mark to move on.
-    """
-
-    __slots__ = ("channels", "feeds", "high_water", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.high_water = START
-        self.channels: dict[str, Channel] = {}
-        self.feeds = 0
-
-    def rise(self, cursor: Cursor) -> None:
-        """Move the high-water mark on."""
-        self.high_water = max(self.high_water, cursor)
-
-
-class FeedKey(NamedTuple):
-    """What makes two sessions share a feed."""
-
-    tenant: str
-    channels: tuple[str, ...]
-    encoder: Encoder
+RING_BYTES = 256 * 2**20
+"""Memory of local rings, where nothing else is said: a fraction of a small machine."""
 
 
 class Synchroniser(Protocol):
@@ -79,6 +57,7 @@ class Hub:
         clock: Loop time in seconds.
         linger_s: Seconds that a feed nobody is attached to is kept, so that polls and quick
             reconnects find it.
+        ring_bytes: Memory that local rings and encoded messages may take together.
     """
 
     def __init__(
@@ -89,6 +68,7 @@ class Hub:
         retention: Callable[[str], Retention],
         clock: Callable[[], float],
         linger_s: float,
+        ring_bytes: int = RING_BYTES,
     ) -> None:
         self._turns = turns
         self._limits = limits
@@ -96,8 +76,10 @@ class Hub:
         self._clock = clock
         self._linger_s = linger_s
         self._tenants: dict[str, Tenant] = {}
+        self._around: dict[Tenant, Surroundings] = {}
         self._feeds: dict[FeedKey, Feed] = {}
         self._idle: dict[Feed, FeedKey] = {}
+        self._budget = Budget(ring_bytes, self._timed_channels)
         self._synchroniser: Synchroniser | None = None
 
     def use(self, synchroniser: Synchroniser) -> None:
@@ -122,6 +104,11 @@ class Hub:
         """Every tenant that this node has heard of."""
         return self._tenants.values()
 
+    @property
+    def ring_bytes(self) -> int:
+        """Estimate of the memory that local rings and encoded messages take."""
+        return self._budget.tally.bytes
+
     def tenant(self, name: str) -> Tenant:
         """Return a tenant, new if need be."""
         tenant = self._tenants.get(name)
@@ -143,36 +130,47 @@ class Hub:
         key = FeedKey(tenant.name, names, encoder)
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = self._make_feed(tenant, names, encoder)
+            feed = self._feeds[key] = self._make_feed(tenant, key)
             tenant.feeds += 1
             self._retire(feed)
         elif feed in self._idle:
             feed.idle_since = self._clock()
         return feed
 
-    def _make_feed(self, tenant: Tenant, names: tuple[str, ...], encoder: Encoder) -> Feed:
-        channels = [self._channel(tenant, name) for name in names if name != PING_CHANNEL]
-        feed = Feed(
-            tenant.name,
-            names,
-            channels,
-            encoder,
-            turns=self._turns,
-            limits=self._limits,
-            high_water=lambda: tenant.high_water,
-            refill=lambda session: self._sync.refill(tenant, feed, session),
-            emptied=self._retire,
-        )
+    @contextmanager
+    def reserved(self, feed: Feed) -> Iterator[None]:
+        """Keep a feed while somebody waits to be attached to it."""
+        feed.waiting += 1
+        try:
+            yield
+        finally:
+            feed.waiting -= 1
+            feed.idle_since = self._clock()
+
+    def _make_feed(self, tenant: Tenant, key: FeedKey) -> Feed:
+        channels = [self._channel(tenant, name) for name in key.channels if name != PING_CHANNEL]
+        feed = Feed(key, channels, self._surroundings(tenant))
         for channel in channels:
             channel.carry(feed)
-            if channel.pending is not None:
-                feed.hold()
         return feed
+
+    def _surroundings(self, tenant: Tenant) -> Surroundings:
+        around = self._around.get(tenant)
+        if around is None:
+            around = self._around[tenant] = Surroundings(
+                self._turns,
+                self._limits,
+                high_water=lambda: tenant.high_water,
+                refill=partial(self._sync.refill, tenant),
+                emptied=self._retire,
+            )
+        return around
 
     def _channel(self, tenant: Tenant, name: str) -> Channel:
         channel = tenant.channels.get(name)
         if channel is None:
-            channel = Channel(name, self._retention(name), tenant.high_water)
+            retention = self._retention(name)
+            channel = Channel(name, retention, tenant.high_water, self._budget.tally)
             tenant.channels[name] = channel
         return channel
 
@@ -189,10 +187,10 @@ class Hub:
             if channel is None:
                 strays.append(message.channel)
             elif channel.pending is not None:
-                channel.pending.append(message)
+                channel.defer(message, self._limits.pending)
             elif message.prev > channel.ring.head:
-                self.hold(channel)
-                channel.pending = [message]
+                self._hold(state, channel)
+                channel.defer(message, self._limits.pending)
                 holes.append(channel)
             elif channel.ring.append(message):
                 _append(channel, message, touched)
@@ -214,12 +212,6 @@ class Hub:
         self._sync.cut()
         self._hold_all()
 
-    def _hold_all(self) -> None:
-        for tenant in self._tenants.values():
-            for channel in tenant.channels.values():
-                if channel.pending is None:
-                    self.hold(channel)
-
     def resumed(self) -> None:
         """Read what every channel missed while announcements did not come."""
         self._hold_all()
@@ -229,36 +221,69 @@ class Hub:
 
     # --- synchronising ------------------------------------------------------------
 
-    def hold(self, channel: Channel) -> None:
+    def distrust(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        """Read channels anew, because the store has messages that were not announced."""
+        for channel in channels:
+            if channel.pending is None:
+                self._hold(tenant, channel)
+        self._sync.heal(tenant, channels)
+
+    def release(self, channel: Channel) -> None:
+        """Let a synchronised channel's feeds go on."""
+        late = channel.release()
+        for feeds in channel.feeds.values():
+            for feed in feeds:
+                feed.release(late)
+
+    def _hold(self, tenant: Tenant, channel: Channel) -> None:
         """Keep a channel's announcements back until it is synchronised."""
-        channel.pending = []
+        channel.hold(tenant.high_water)
         for feeds in channel.feeds.values():
             for feed in feeds:
                 feed.hold()
 
-    def release(self, channel: Channel) -> None:
-        """Let a synchronised channel's feeds go on."""
-        channel.pending = None
-        for feeds in list(channel.feeds.values()):
-            for feed in list(feeds):
-                feed.release()
+    def _hold_all(self) -> None:
+        for tenant in self._tenants.values():
+            for channel in tenant.channels.values():
+                if channel.pending is None:
+                    self._hold(tenant, channel)
 
     # --- upkeep ------------------------------------------------------------
 
     def ping(self, timestamp: float) -> None:
         """Write a ping to every feed that has the ping channel."""
         message = ping_message(timestamp, START)
+        forms: dict[tuple[Encoder, Cursor], bytes] = {}  # most feeds stand at the same cursor
+
+        def form(encoder: Encoder, cursor: Cursor) -> bytes:
+            frame = forms.get((encoder, cursor))
+            if frame is None:
+                frame = encoder.message(message._replace(cursor=cursor))
+                forms[encoder, cursor] = frame
+            return frame
+
         for feed in self._feeds.values():
             if PING_CHANNEL in feed.names:
-                feed.ping(message)
+                feed.ping(form)
+
+    def upkeep(self) -> None:
+        """Drop what nobody uses any more; to be called about once a second."""
+        self.sweep()
+        self._budget.keep()
+
+    def revise(self) -> None:
+        """Ask for every channel's retention again: the rules have changed."""
+        for tenant in self._tenants.values():
+            for channel in tenant.channels.values():
+                channel.keep(self._retention(channel.name))
 
     def sweep(self) -> None:
         """Drop feeds that nobody has used for a while, and channels without feeds."""
         oldest = self._clock() - self._linger_s
         for feed, key in list(self._idle.items()):
-            if not feed.empty:
+            if not feed.is_empty:
                 del self._idle[feed]
-            elif feed.idle_since <= oldest:
+            elif feed.idle_since <= oldest and not feed.waiting:
                 del self._idle[feed], self._feeds[key]
                 self._drop(feed)
 
@@ -267,6 +292,7 @@ class Hub:
         self._idle[feed] = FeedKey(feed.tenant, feed.names, feed.encoder)
 
     def _drop(self, feed: Feed) -> None:
+        feed.is_dropped = True
         tenant = self._tenants[feed.tenant]
         tenant.feeds -= 1
         unused = []
@@ -274,9 +300,16 @@ class Hub:
             channel.drop(feed)
             if not channel.feeds:
                 del tenant.channels[channel.name]
+                channel.shed()
                 unused.append(channel.name)
         if unused:
             self._sync.forget(tenant, unused)
+
+    def _timed_channels(self) -> Iterator[tuple[Channel, int]]:
+        for tenant in self._tenants.values():
+            now = tenant.high_water.time
+            for channel in tenant.channels.values():
+                yield channel, now
 
 
 def ping_message(timestamp: float, cursor: Cursor) -> Message:

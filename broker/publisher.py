@@ -8,6 +8,7 @@ from typing import NamedTuple
 import asyncio
 import logging
 
+from broker.background import Background
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError, Unavailable
 from broker.store.base import Publication, Store, Stored
@@ -51,7 +52,7 @@ class Publisher:
         self._floor = floor
         self._limits = limits
         self._queues: dict[str, deque[_Waiting]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._queued = 0
 
     async def publish(self, tenant: str, publication: Publication) -> Stored:
@@ -76,17 +77,13 @@ class Publisher:
         queue = self._queues.get(tenant)
         if queue is None:
             queue = self._queues[tenant] = deque()
-            queue.append(waiting)
-            task = asyncio.get_running_loop().create_task(self._commit_all(tenant, queue))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            queue.append(waiting)
+            self._background.start(self._commit_all(tenant, queue))
+        queue.append(waiting)
         return await waiting.answer
 
     async def close(self) -> None:
         """Wait until everything that was accepted is stored or refused."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.join()
 
     async def _commit_all(self, tenant: str, queue: deque[_Waiting]) -> None:
         try:

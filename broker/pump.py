@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 import asyncio
+import logging
+
+_log = logging.getLogger(__name__)
 
 
 class Turn(Protocol):
@@ -68,7 +71,10 @@ class Pump:
         writes = 0
         while self._left and writes < self._slice_writes:
             self._left -= 1
-            writes += queue.popleft().flush()
+            try:
+                writes += queue.popleft().flush()
+            except Exception:  # noqa: BLE001 - one dialect's fault must not stop the others
+                _log.exception("a turn failed")
         if self._left:
             self._handle = self._loop.call_soon(self._turn)
         elif queue:

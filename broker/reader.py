@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 import asyncio
 
+from broker.background import Background
 from broker.core.ring import History
-from broker.hub import Tenant
 from broker.store.base import Lookup, Store
+from broker.tenant import Tenant
 
 
 class _Request(NamedTuple):
@@ -29,12 +30,16 @@ class Reader:
         call_lookups: Channels in one call at most, one request excepted.
     """
 
-    def __init__(self, store: Store, page_messages: int, call_lookups: int = 512) -> None:
+    def __init__(self, store: Store, page_messages: int, call_lookups: int = 256) -> None:
         self._store = store
         self._page_messages = page_messages
         self._call_lookups = call_lookups
         self._waiting: dict[str, deque[_Request]] = {}
-        self._calls: set[asyncio.Task[None]] = set()
+        self._background = Background()
+
+    async def close(self) -> None:
+        """Give up every call; to be called once nobody waits any more."""
+        await self._background.close()
 
     async def read(self, tenant: Tenant, lookups: Sequence[Lookup]) -> list[History]:
         """
@@ -43,14 +48,11 @@ class Reader:
         Raises:
             StoreUnavailable: the store did not answer in time.
         """
-        loop = asyncio.get_running_loop()
-        request = _Request(lookups, loop.create_future())
+        request = _Request(lookups, asyncio.get_running_loop().create_future())
         queue = self._waiting.get(tenant.name)
         if queue is None:
             queue = self._waiting[tenant.name] = deque()
-            task = loop.create_task(self._work(tenant, queue))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            self._background.start(self._work(tenant, queue))
         queue.append(request)
         return await request.answer
 
@@ -67,9 +69,11 @@ class Reader:
         while queue and count + len(queue[0].lookups) <= self._call_lookups:
             batch.append(queue.popleft())
             count += len(batch[-1].lookups)
-        return batch
+        return [request for request in batch if not request.answer.done()]
 
     async def _call(self, tenant: Tenant, batch: Sequence[_Request]) -> None:
+        if not batch:  # nobody waits any more
+            return
         lookups = [lookup for request in batch for lookup in request.lookups]
         try:
             histories = await self._store.read(

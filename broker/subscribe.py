@@ -10,8 +10,9 @@ from broker.core.encoder import Encoder
 from broker.core.grants import Grants
 from broker.core.session import Outlet, Session
 from broker.feed import Feed
-from broker.hub import Hub, Tenant
+from broker.hub import Hub
 from broker.sync import Sync
+from broker.tenant import Tenant
 
 
 class Entry(NamedTuple):
@@ -60,8 +61,9 @@ class Subscriber:
         """
         Return a feed and the cursor to begin at, once the feed answers it.
 
-        A newcomer begins now: it gets what is stored after this call. A cursor from the future,
-        which only a clock or a client can have made up, is taken for now.
+        A newcomer begins now: it gets nothing that was stored before this call, and everything
+        that is stored after it returns. A cursor from the future, which only a clock or a client
+        can have made up, is taken for now.
 
         Args:
             tenant_name: Whose channels.
@@ -77,8 +79,9 @@ class Subscriber:
             return entry
         tenant = self._hub.tenant(tenant_name)
         feed = self._hub.feed(tenant, names, encoder)
-        begin = await self._begin(tenant, cursor)
-        await self._sync.ready(tenant, feed.channels, begin)
+        with self._hub.reserved(feed):
+            begin = await self._begin(tenant, cursor)
+            await self._sync.ready(tenant, feed.channels, begin)
         return Entry(feed, tenant.high_water if cursor is None else begin)
 
     async def _begin(self, tenant: Tenant, cursor: Cursor | None) -> Cursor:
@@ -103,6 +106,16 @@ class Subscriber:
         session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
         outlet.bind(session)
         if not outlet.ending:
+            feed = entry.feed
+            if feed.held or feed.is_dropped:
+                feed = self._revived(feed)
             self._attendance.join(session)
-            entry.feed.attach(session, entry.cursor)
+            feed.attach(session, entry.cursor)
         return session
+
+    def _revived(self, feed: Feed) -> Feed:
+        """Return the feed, or its successor, and have it brought up to date."""
+        tenant = self._hub.tenant(feed.tenant)
+        feed = self._hub.feed(tenant, feed.names, feed.encoder)
+        self._sync.heal(tenant, feed.channels)
+        return feed

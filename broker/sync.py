@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 import asyncio
 import logging
 
+from broker.backfill import Backfill
+from broker.background import Background
 from broker.channel import Channel
-from broker.core.cursor import START, Cursor
+from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
-from broker.core.message import Message
-from broker.core.recovery import join
 from broker.core.ring import History
 from broker.core.session import Session
 from broker.feed import Feed
-from broker.hub import Hub, Tenant
+from broker.hub import Hub
 from broker.reader import Reader
 from broker.store.base import Listener, Lookup
+from broker.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ class SyncLimits(NamedTuple):
     Bounds of synchronising.
 
     Attributes:
-        wait_s: Longest wait for announcements to come back before an attach is refused.
-        retry_s: Pause between attempts of work that nobody waits for.
-        pending: Announcements that may wait for a channel's history; beyond, it is read again.
+        wait_s: Longest wait of one who wants to attach.
+        retry_s: Pause before work that failed is tried again, while sessions need it.
+        channels: Channels that are brought up to date together.
     """
 
     wait_s: float = 5.0
     retry_s: float = 0.25
-    pending: int = 10_000
+    channels: int = 256
 
 
 class Sync:
@@ -45,7 +45,8 @@ class Sync:
     Every channel goes the same way, whether it is new to the node, has a hole, or was cut off:
     listen, so that nothing later can be missed; tick, so that everything earlier is at or before
     the high-water mark; read what is kept up to that mark; join what was announced meanwhile
-    (P2, P7). A channel is in the hands of one task at a time, however many wait for it.
+    (P2, P7). A channel is in the hands of one task at a time, however many wait for it, and is
+    released in the very step in which it is found to be up to date.
 
     Args:
         hub: Whose channels.
@@ -59,19 +60,17 @@ class Sync:
         self._listener = listener
         self._reader = reader
         self._limits = limits
+        self._background = Background()
+        self._backfill = Backfill(reader, self._background)
         self._working: dict[Channel, asyncio.Task[None]] = {}
-        self._filling: dict[Channel, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._cuts = 0
         self._connected = asyncio.Event()
         self._connected.set()
+        self._has_complained = False
 
     async def close(self) -> None:
         """Give up everything under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.close()
 
     # --- what attaching asks ------------------------------------------------------------
 
@@ -87,13 +86,12 @@ class Sync:
         Raises:
             StoreUnavailable: the store did not answer in time.
         """
-        while not self.is_ready(channels, after):
-            unsynchronised = [channel for channel in channels if channel.pending is not None]
-            if unsynchronised:
-                await self._wait(self._open(tenant, unsynchronised, after))
-            else:
-                behind = [channel for channel in channels if not channel.answers(after)]
-                await self._wait(self._fill(tenant, behind))
+        try:
+            async with asyncio.timeout(self._limits.wait_s):
+                while not self.is_ready(channels, after):
+                    await _done(self._advance(tenant, channels, after))
+        except TimeoutError:
+            raise StoreUnavailable("the store did not answer in time") from None
 
     async def tick(self, tenant: Tenant) -> Cursor:
         """
@@ -104,19 +102,20 @@ class Sync:
         """
         return await self._listener.tick(tenant.name, tenant.high_water)
 
-    # --- what the hub asks (Synchroniser) ----------------------------------------------------------
+    # --- what the hub asks (Synchroniser) ------------------------------------------------------
 
     def heal(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
         """Read what held channels missed, in the background, and release them."""
-        idle = [channel for channel in channels if channel not in self._working]
-        if idle:
-            self._work(idle, self._heal(tenant, idle))
+        held = [each for each in channels if each.pending is not None and tenant.has(each)]
+        idle = [channel for channel in held if channel not in self._working]
+        for start in range(0, len(idle), self._limits.channels):
+            self._begin(tenant, idle[start : start + self._limits.channels])
 
     def refill(self, tenant: Tenant, feed: Feed, session: Session) -> None:
         """Read what a lagging session needs and the local rings no longer hold."""
         if not session.queued:
             session.queued = True  # nothing else gives it a turn until the rings reach back
-            self._start(self._refill(tenant, feed, session))
+            self._background.start(self._refill(tenant, feed, session))
 
     def forget(self, tenant: Tenant, names: Sequence[str]) -> None:
         """Stop listening to channels."""
@@ -133,142 +132,131 @@ class Sync:
 
     # --- work ------------------------------------------------------------
 
-    def _open(
+    def _advance(
         self, tenant: Tenant, channels: Sequence[Channel], after: Cursor
     ) -> set[asyncio.Task[None]]:
-        fresh = [channel for channel in channels if channel not in self._working]
-        if fresh:
-            for channel in fresh:
+        """Begin what channels need next to answer a cursor; return the tasks to wait for."""
+        held = [channel for channel in channels if channel.pending is not None]
+        if not held:
+            behind = (channel for channel in channels if not channel.answers(after))
+            return {self._backfill.start(tenant, channel) for channel in behind}
+        idle = [channel for channel in held if channel not in self._working]
+        for channel in idle:
+            if channel.is_fresh:
                 channel.restart(min(after, tenant.high_water), bottom=False)
-            self._work(fresh, self._bring_up(tenant, fresh))
-        return {self._working[channel] for channel in channels}
+        if idle:
+            self._begin(tenant, idle)
+        return {self._working[channel] for channel in held}
 
-    def _work(self, channels: Sequence[Channel], work: Coroutine[None, None, None]) -> None:
-        task = self._start(work)
+    def _begin(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        task = self._background.start(self._work(tenant, channels))
         for channel in channels:
             self._working[channel] = task
 
-        def finished(_: asyncio.Task[None]) -> None:
-            for channel in channels:
-                del self._working[channel]
-
-        task.add_done_callback(finished)
-
-    async def _heal(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
-        while True:
-            try:
-                await self._bring_up(tenant, channels)
-            except StoreUnavailable as error:
+    async def _work(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        task = asyncio.current_task()
+        try:
+            await self._bring_up(tenant, channels)
+            self._has_complained = False
+        except StoreUnavailable as error:
+            if not self._has_complained:
                 _log.warning("channels wait for the store: %s", error)
-                await asyncio.sleep(self._limits.retry_s)
-            else:
-                return
+            self._has_complained = True
+            raise
+        finally:
+            left = [channel for channel in channels if self._working.get(channel) is task]
+            for channel in left:
+                del self._working[channel]
+            self._try_again(tenant, [channel for channel in left if channel.is_wanted])
+
+    def _try_again(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        if channels and not self._background.is_closed:
+            self._background.start(self._heal_later(tenant, channels))
+
+    async def _heal_later(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
+        await asyncio.sleep(self._limits.retry_s)
+        self.heal(tenant, channels)
 
     async def _bring_up(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
-        while True:
+        behind = list(channels)
+        while behind:
             await self._until_connected()
             cuts = self._cuts
-            await self._listener.listen(tenant.name, [channel.name for channel in channels])
+            behind = [channel for channel in behind if tenant.has(channel)]
+            await self._listener.listen(tenant.name, [channel.name for channel in behind])
             await self.tick(tenant)
-            await self._catch_up(tenant, channels)
-            if cuts == self._cuts:
-                break
-        for channel in channels:
-            self._hub.release(channel)
+            while behind and cuts == self._cuts:
+                lookups = [Lookup(channel.name, channel.ring.head) for channel in behind]
+                histories = await self._reader.read(tenant, lookups)
+                if cuts == self._cuts:
+                    behind = self._take_all(tenant, behind, histories)
 
     async def _until_connected(self) -> None:
         try:
             async with asyncio.timeout(self._limits.wait_s):
                 await self._connected.wait()
-        except TimeoutError as error:
-            raise StoreUnavailable("the store's announcements are cut off") from error
+        except TimeoutError:
+            raise StoreUnavailable("the store's announcements are cut off") from None
 
-    async def _catch_up(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
-        behind = list(channels)
-        while behind:
-            lookups = [Lookup(channel.name, channel.ring.head) for channel in behind]
-            histories = await self._reader.read(tenant, lookups)
-            behind = [
-                channel
-                for channel, history in zip(behind, histories, strict=True)
-                if not self._take(tenant, channel, history)
-            ]
-
-    def _take(self, tenant: Tenant, channel: Channel, history: History) -> bool:
-        """Add a history to a held channel's ring; tell whether the channel is now up to date."""
-        # What lies behind the mark will be announced, or is pending already.
-        mark = tenant.high_water
-        messages = [message for message in history.messages if message.cursor <= mark]
-        if history.gap:
-            floor = messages[0].prev if messages else min(history.head, mark)
-            channel.restart(max(floor, channel.ring.head), bottom=True)
-        channel.extend(messages)
-        if not history.complete and len(messages) == len(history.messages):
-            return False
-        pending = channel.pending or []
-        if len(pending) > self._limits.pending:
-            pending.clear()
-            return False
-        known = history._replace(messages=(), head=channel.ring.head)
-        joined = join(known, pending)
-        channel.extend(joined.messages)
-        pending.clear()
-        return joined.hole is None
-
-    def _fill(self, tenant: Tenant, channels: Sequence[Channel]) -> set[asyncio.Task[None]]:
-        for channel in channels:
-            if channel not in self._filling:
-                task = self._start(self._fill_one(tenant, channel))
-                self._filling[channel] = task
-                task.add_done_callback(partial(self._filled, channel))
-        return {self._filling[channel] for channel in channels}
-
-    def _filled(self, channel: Channel, _: asyncio.Task[None]) -> None:
-        del self._filling[channel]
-
-    async def _fill_one(self, tenant: Tenant, channel: Channel) -> None:
-        # The whole ring is read, not only what one cursor needs: in a storm of resuming clients
-        # the next one, with an older cursor, then needs no read of its own.
-        ring = channel.ring
-        older: list[Message] = []
-        cursor = START
-        gap = False
-        while cursor < ring.floor:
-            (history,) = await self._reader.read(tenant, [Lookup(channel.name, cursor)])
-            gap = gap or history.gap
-            older += history.messages
-            if history.complete or not history.messages:
-                break
-            cursor = history.messages[-1].cursor
-        if channel.ring is not ring:
-            return
-        older = [message for message in older if message.cursor <= ring.floor]
-        floor = START if not gap else older[0].prev if older else ring.floor
-        channel.fill(older, floor, bottom=True)
+    def _take_all(
+        self, tenant: Tenant, channels: Iterable[Channel], histories: Iterable[History]
+    ) -> list[Channel]:
+        """Release the channels that are up to date now; return the others."""
+        behind = []
+        for channel, history in zip(channels, histories, strict=True):
+            if not tenant.has(channel):
+                continue
+            if _take(tenant, channel, history):
+                del self._working[channel]
+                self._hub.release(channel)
+            else:
+                behind.append(channel)
+        return behind
 
     async def _refill(self, tenant: Tenant, feed: Feed, session: Session) -> None:
         try:
-            while True:
+            while session.feed is feed:
                 try:
                     await self.ready(tenant, feed.channels, session.cursor)
+                    break
                 except StoreUnavailable:
                     await asyncio.sleep(self._limits.retry_s)
-                else:
-                    break
         finally:
             session.queued = False
-        feed.resume(session)
+        if session.feed is feed:
+            feed.resume(session)
 
-    # --- tasks ------------------------------------------------------------
 
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+def _take(tenant: Tenant, channel: Channel, history: History) -> bool:
+    """Add a history to a held channel's ring; tell whether the channel is now up to date."""
+    # What lies behind the mark will be announced, or is pending already.
+    mark = tenant.high_water
+    messages = [message for message in history.messages if message.cursor <= mark]
+    if history.gap:
+        channel.skip(_lost_up_to(channel, history, mark))
+    channel.extend(messages)
+    if not history.complete and len(messages) == len(history.messages):
+        return False
+    if not channel.settle():
+        return False
+    channel.ring.reach(mark)
+    return True
 
-    @staticmethod
-    async def _wait(tasks: set[asyncio.Task[None]]) -> None:
-        done, _ = await asyncio.wait(tasks)
-        for task in done:
-            task.result()
+
+def _lost_up_to(channel: Channel, history: History, mark: Cursor) -> Cursor:
+    """Return the cursor of the last message that is no longer kept, the mark at most."""
+    head = channel.ring.head
+    pending = (message for message in channel.pending or () if message.cursor > head)
+    first = next(iter(history.messages), None) or next(pending, None)
+    # What was announced after the read may have predecessors that the read could not see.
+    lost = history.head if first is None else min(first.prev, history.head)
+    return min(lost, mark)
+
+
+async def _done(tasks: set[asyncio.Task[None]]) -> None:
+    """Wait for tasks; raise what one of them failed with."""
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if task.cancelled():
+            raise StoreUnavailable("this node is about to stop")
+        task.result()

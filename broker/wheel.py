@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import Protocol
 import asyncio
+import logging
+
+_log = logging.getLogger(__name__)
 
 
 class Timed(Protocol):
@@ -38,39 +42,53 @@ class Wheel:
         self._loop = loop
         self._resolution_s = resolution_s
         self._slots: dict[int, list[Timed]] = {}
-        self._next = 0
+        self._numbers: list[int] = []  # of the slots, as a heap
         self._timer: asyncio.TimerHandle | None = None
+        self._armed = 0
 
     def add(self, item: Timed, at: float) -> None:
         """Have the item visited at loop time `at`, or in the next slot if that has passed."""
-        if self._timer is None:
-            self._next = int(self._loop.time() / self._resolution_s) + 1
+        number = int(max(at, self._loop.time()) / self._resolution_s) + 1
+        slot = self._slots.get(number)
+        if slot is None:
+            slot = self._slots[number] = []
+            heappush(self._numbers, number)
             self._arm()
-        slot = max(int(at / self._resolution_s) + 1, self._next)
-        self._slots.setdefault(slot, []).append(item)
+        slot.append(item)
 
     def stop(self) -> None:
         """Forget every item."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self._slots.clear()
+        self._numbers.clear()
+        self._arm()
 
     def _arm(self) -> None:
-        self._timer = self._loop.call_at(self._next * self._resolution_s, self._turn)
+        """Set the timer to the first slot, unless it is."""
+        first = self._numbers[0] if self._numbers else None
+        if self._timer is not None:
+            if self._armed == first:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if first is not None:
+            self._armed = first
+            self._timer = self._loop.call_at(first * self._resolution_s, self._turn)
 
     def _turn(self) -> None:
+        self._timer = None
         now = self._loop.time()
-        current = int(now / self._resolution_s)
-        while self._next <= current:
-            items = self._slots.pop(self._next, ())
-            self._next += 1
-            for item in items:
-                again = item.due(now)
-                if again is not None:
-                    slot = max(int(again / self._resolution_s) + 1, self._next)
-                    self._slots.setdefault(slot, []).append(item)
-        if self._slots:
-            self._arm()
-        else:
-            self._timer = None
+        due: list[Timed] = []
+        while self._numbers and self._numbers[0] * self._resolution_s <= now:
+            due += self._slots.pop(heappop(self._numbers))
+        for item in due:
+            self._visit(item, now)
+        self._arm()
+
+    def _visit(self, item: Timed, now: float) -> None:
+        try:
+            again = item.due(now)
+        except Exception:  # noqa: BLE001 - the others are due as well
+            _log.exception("what was due failed")
+            return
+        if again is not None:
+            self.add(item, again)

@@ -9,6 +9,12 @@ from typing import NamedTuple
 from broker.core.cursor import START, Cursor
 from broker.core.message import Message
 
+MESSAGE_BYTES = 400
+"""Memory of a kept message beside its body: the tuples and the list entries, measured."""
+
+_CUT = 8
+"""One in so many entries may be evicted before the lists are cut, in bulk: constant time each."""
+
 
 class Retention(NamedTuple):
     """
@@ -42,6 +48,20 @@ class History(NamedTuple):
     complete: bool = True
 
 
+class Tally:
+    """
+    Memory that rings and what is made of them take, together.
+
+    Attributes:
+        bytes: Estimate of it.
+    """
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
 class Ring:
     """
     The last messages of one channel.
@@ -52,21 +72,29 @@ class Ring:
     Args:
         retention: How many messages are kept, and for how long.
         floor: Cursor after which the ring is complete.
+        tally: Where the memory of its messages is counted.
     """
 
-    __slots__ = ("_cursors", "_messages", "_start", "body_bytes", "floor", "head", "retention")
+    __slots__ = ("_cursors", "_messages", "_start", "_tally", "floor", "head", "retention")
 
-    def __init__(self, retention: Retention, floor: Cursor = START) -> None:
+    def __init__(
+        self, retention: Retention, floor: Cursor = START, tally: Tally | None = None
+    ) -> None:
         self.retention = retention
         self.floor = floor
         self.head = floor
-        self.body_bytes = 0
+        self._tally = Tally() if tally is None else tally
         self._messages: list[Message] = []
         self._cursors: list[Cursor] = []
-        self._start = 0  # the lists are cut in bulk, so eviction is amortised constant
+        self._start = 0
 
     def __len__(self) -> int:
         return len(self._messages) - self._start
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimate of what its messages take."""
+        return _memory_bytes(self._messages[self._start :])
 
     def append(self, message: Message) -> bool:
         """
@@ -80,9 +108,10 @@ class Ring:
         self._messages.append(message)
         self._cursors.append(message.cursor)
         self.head = message.cursor
-        self.body_bytes += len(message.body)
-        if len(self) > self.retention.messages:
-            self._evict(len(self) - self.retention.messages)
+        self._tally.bytes += MESSAGE_BYTES + len(message.body)
+        excess = len(self._messages) - self._start - self.retention.messages
+        if excess > 0:
+            self._evict(excess)
         return True
 
     def prepend(self, messages: Sequence[Message], floor: Cursor) -> None:
@@ -90,22 +119,37 @@ class Ring:
         Add older messages, so that the ring is complete after `floor`.
 
         Args:
-            messages: Every message in `(floor, self.floor]`, oldest first.
+            messages: Every message in `(floor, self.floor]` that is still kept, oldest first.
             floor: The new floor; not after the present one.
         """
         self._messages[: self._start] = messages
         self._cursors[: self._start] = [message.cursor for message in messages]
         self._start = 0
         self.floor = floor
-        self.body_bytes += sum(len(message.body) for message in messages)
-        if len(self) > self.retention.messages:
-            self._evict(len(self) - self.retention.messages)
+        self._tally.bytes += _memory_bytes(messages)
+        self._evict(len(self) - self.retention.messages)
 
-    def expire(self, now: int) -> None:
-        """Evict messages older than the retention at `now`, in seconds since the epoch."""
-        oldest = Cursor(now - self.retention.age_s, 0)
-        if self._start < len(self._cursors) and self._cursors[self._start] < oldest:
-            self._evict(bisect_right(self._cursors, oldest, self._start) - self._start)
+    def reach(self, cursor: Cursor) -> None:
+        """Take note that nothing more is to come up to the cursor."""
+        self.head = max(self.head, cursor)
+
+    def keep(self, retention: Retention) -> None:
+        """Keep as much as another retention says, from now on."""
+        self.retention = retention
+        self._evict(len(self) - retention.messages)
+
+    def expire(self, now: int) -> bool:
+        """
+        Evict messages older than the retention at `now`, in seconds since the epoch.
+
+        Returns:
+            Whether there were any.
+        """
+        oldest = now - self.retention.age_s
+        if self._start == len(self._cursors) or self._cursors[self._start].time >= oldest:
+            return False
+        self._evict(bisect_right(self._cursors, Cursor(oldest, 0), self._start) - self._start)
+        return True
 
     def clear(self) -> None:
         """Drop every message; the head stays."""
@@ -129,11 +173,17 @@ class Ring:
     def _evict(self, count: int) -> None:
         if count <= 0:
             return
-        end = self._start + count
+        start, end = self._start, self._start + count
         self.floor = max(self.floor, self._cursors[end - 1])
-        for message in self._messages[self._start : end]:
-            self.body_bytes -= len(message.body)
-        if end * 2 > len(self._messages):
+        if count == 1:
+            self._tally.bytes -= MESSAGE_BYTES + len(self._messages[start].body)
+        else:
+            self._tally.bytes -= _memory_bytes(self._messages[start:end])
+        if end * _CUT > len(self._messages):
             del self._messages[:end], self._cursors[:end]
             end = 0
         self._start = end
+
+
+def _memory_bytes(messages: Sequence[Message]) -> int:
+    return len(messages) * MESSAGE_BYTES + sum(len(message.body) for message in messages)

@@ -18,7 +18,8 @@ class Outlet(Protocol):
     One connection as its session sees it; transports implement it.
 
     It tells the session `stalled` as soon as bytes have to be buffered, whoever wrote them,
-    `drained` when the buffer is empty again, and `lost` when the connection is gone.
+    `drained` when the buffer is empty again, and `lost` when the connection is gone; that one
+    never from within `write` or `spill`, while the session's cohort is being written to.
 
     Attributes:
         fd: Descriptor that whole writes may go to directly, or -1 where they must not (TLS).
@@ -111,7 +112,6 @@ class Session:
 
     Attributes:
         blocked: Whether its outlet still holds bytes, so that nothing may be written.
-        told: Gaps up to this cursor were told.
         queued: Whether it waits for its turn to catch up.
     """
 
@@ -126,7 +126,6 @@ class Session:
         "outlet",
         "position",
         "queued",
-        "told",
     )
 
     def __init__(
@@ -146,7 +145,6 @@ class Session:
         self.position: int | None = None
         self.blocked = False
         self.queued = False
-        self.told: Cursor | None = None
         self._cursor = START
 
     @property
@@ -182,12 +180,10 @@ class Session:
             self.position = self.cohort.position
             self.cohort = None
 
-    def advance(self, cursor: Cursor, position: int | None, told: Cursor | None = None) -> None:
+    def advance(self, cursor: Cursor, position: int | None) -> None:
         """Take note that everything up to the cursor was handed to the outlet."""
         self._cursor = cursor
         self.position = position
-        if told is not None:
-            self.told = told
 
     def exit(self) -> Cursor:
         """Leave for good; return the cursor to come back with."""

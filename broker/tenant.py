@@ -1,0 +1,34 @@
+"""What a node knows of one tenant."""
+
+from __future__ import annotations
+
+from broker.channel import Channel
+from broker.core.cursor import START, Cursor
+
+
+class Tenant:
+    """
+    A tenant on this node.
+
+    Attributes:
+        name: The tenant.
+        high_water: Every announcement up to this cursor has been handed to this node.
+        channels: Channels that the node listens to, or is about to.
+        feeds: Number of its feeds; without any, nobody needs the mark to move on.
+    """
+
+    __slots__ = ("channels", "feeds", "high_water", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.high_water = START
+        self.channels: dict[str, Channel] = {}
+        self.feeds = 0
+
+    def rise(self, cursor: Cursor) -> None:
+        """Move the high-water mark on."""
+        self.high_water = max(self.high_water, cursor)
+
+    def has(self, channel: Channel) -> bool:
+        """Tell whether the channel is still one that the node listens to."""
+        return self.channels.get(channel.name) is channel
