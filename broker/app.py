@@ -10,6 +10,7 @@ import random
 from broker.api import Services as ApiServices
 from broker.api import make_api
 from broker.attendance import Attendance
+from broker.audit import Audit
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
 from broker.core.errors import Draining
@@ -80,10 +81,13 @@ class Node:
         self._pump = Pump(loop, settings.slice_writes, settings.max_rest_ms / 1000)
         self.hub = Hub(
             turns=self._pump,
-            limits=FeedLimits(settings.cohort_size, settings.write_buffer_bytes),
+            limits=FeedLimits(
+                settings.cohort_size, settings.write_buffer_bytes, settings.max_poll_bytes
+            ),
             retention=self._retention,
             clock=loop.time,
             linger_s=LINGER_S,
+            ring_bytes=settings.ring_memory_bytes,
         )
         self.attendance = Attendance(self.wheel, loop.time, wall_clock)
         self.publisher = Publisher(
@@ -114,14 +118,11 @@ class Node:
         settings = self.settings
         await self._store.open()
         self._announcements = await self._store.listener(self.hub)
-        sync = self._sync = Sync(
-            self.hub,
-            self._announcements,
-            Reader(self._store, settings.read_page_messages),
-            SyncLimits(wait_s=settings.store_timeout_s),
-        )
+        reader = Reader(self._store, settings.read_page_messages)
+        limits = SyncLimits(wait_s=settings.store_timeout_s)
+        sync = self._sync = Sync(self.hub, self._announcements, reader, limits)
         self.hub.use(sync)
-        ticker = Ticker(self.hub, sync, settings.tick_s)
+        ticker = Ticker(self.hub, sync, Audit(self.hub, sync, reader), settings.tick_s)
         self._ticking = self._loop.create_task(ticker.run())
         pinger = Pinger(self.hub, self._wall_clock, settings.ping_interval_s)
         self.wheel.add(pinger, self._loop.time() + pinger.wait_s())

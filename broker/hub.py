@@ -18,8 +18,6 @@ from broker.feed import Feed
 from broker.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.tenant import Tenant
 
-__all__ = ["PING_CHANNEL", "Hub", "Synchroniser", "Tenant", "ping_message"]
-
 PING_CHANNEL = "ping"
 """The channel that every node makes for its own sessions (D24)."""
 

@@ -51,7 +51,7 @@ class Sync:
     Args:
         hub: Whose channels.
         listener: The node's subscription.
-        reader: Reads the store, many channels in one call.
+        reader: Reads the store, many channels in one call; closed with this.
         limits: Bounds.
     """
 
@@ -71,6 +71,7 @@ class Sync:
     async def close(self) -> None:
         """Give up everything under way."""
         await self._background.close()
+        await self._reader.close()
 
     # --- what attaching asks ------------------------------------------------------------
 

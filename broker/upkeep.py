@@ -6,9 +6,11 @@ from collections.abc import Callable
 import asyncio
 import logging
 
+from broker.audit import Audit
 from broker.core.errors import StoreUnavailable
-from broker.hub import Hub, Tenant
+from broker.hub import Hub
 from broker.sync import Sync
+from broker.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
@@ -20,21 +22,27 @@ class Ticker:
     Args:
         hub: Whose tenants.
         sync: Asks the store for its clock.
+        audit: Looks for what was not announced.
         interval_s: Seconds between two ticks.
     """
 
-    def __init__(self, hub: Hub, sync: Sync, interval_s: float) -> None:
+    def __init__(self, hub: Hub, sync: Sync, audit: Audit, interval_s: float) -> None:
         self._hub = hub
         self._sync = sync
+        self._audit = audit
         self._interval_s = interval_s
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        while True:
-            await asyncio.sleep(self._interval_s)
-            self._hub.sweep()
-            tenants = [tenant for tenant in self._hub.tenants if tenant.feeds]
-            await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
+        try:
+            while True:
+                await asyncio.sleep(self._interval_s)
+                self._hub.upkeep()
+                tenants = [tenant for tenant in self._hub.tenants if tenant.feeds]
+                await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
+                self._audit.step()
+        finally:
+            await self._audit.close()
 
     async def _tick(self, tenant: Tenant) -> None:
         try:
