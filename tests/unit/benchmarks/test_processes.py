@@ -35,8 +35,7 @@ def test_mentioning(tmp_path: Path) -> None:
         [sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)], tmp_path / "l"
     )
 
-    assert [child.pid] == mentioning(str(tmp_path))
-
+    child.wait_until(lambda: mentioning(str(tmp_path)) == [child.pid], "it", 10.0)
     child.stop()
     wait_gone([child.pid])
 
