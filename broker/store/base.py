@@ -2,7 +2,7 @@
 The store contract: where rings live, and what every store promises.
 
 A store holds, per tenant, one clock and any number of channels, each with a ring. Its promises,
-which `tests/conformance/test_store.py` checks on every implementation:
+which `tests/conformance/test_store*.py` check on every implementation:
 
 1. **One order.** Every message of a tenant gets a cursor greater than all cursors ever given out
    for that tenant, whatever the clock does: `time` is the greatest of the store's clock, the last

@@ -29,14 +29,16 @@ end
 -- Returns time, tag and born, moved on to now and to the floor, and whether that is still to be
 -- written. A new clock is written at once.
 --
--- A tenant without a clock is new, or the store lost everything. It begins in the next second, so
--- that no cursor of an earlier life is given out again, even one that this floor knows nothing of.
+-- A tenant without a clock is new, or the store lost everything. Its tags begin at a million and
+-- the microsecond, for this one second: no earlier life, not even one that began in this second,
+-- gave out so many, so none of its cursors comes again, even where the floor knows nothing of it.
 local function open_clock(key, floor_time, floor_tag)
-  local now = tonumber(call('TIME')[1])
+  local clock = call('TIME')
+  local now = tonumber(clock[1])
   local time, tag, born = read_clock(key)
   local moved = false
   if not born then
-    time, tag, moved = now + 1, 0, true
+    time, tag, moved = now, 1000000 + tonumber(clock[2]), true
   elseif now > time then
     time, tag, moved = now, 0, true
   end

@@ -8,7 +8,7 @@ from random import uniform
 from typing import Final
 import asyncio
 
-from redis.exceptions import BusyLoadingError, NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, NoScriptError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broker.core.errors import StoreUnavailable
@@ -21,16 +21,13 @@ _RETRY_S: Final = (0.02, 0.1)
 _REASON_CHARS: Final = 200
 
 
-class _NotSent(Exception):
-    """The command had no effect: it did not reach the server, or the server took none."""
-
-
 class Commands:
     """
     A small pool of connections to one server.
 
-    A server that cannot be reached, or that is still loading, is tried again until the deadline;
-    so a restart within the deadline only delays a call.
+    A server that cannot be reached, that is still loading, or that cuts the connection before it
+    answers is asked again until the deadline: a restart in between only delays a call. So every
+    command must be one that does no harm when it is sent twice.
 
     Args:
         address: The server.
@@ -45,9 +42,7 @@ class Commands:
         self._idle: list[RedisConnection] = []
         self._closed = False
 
-    async def run(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, again: bool
-    ) -> Reply:
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Word]) -> Reply:
         """
         Run a script.
 
@@ -55,25 +50,23 @@ class Commands:
             script: Which.
             keys: Every key that it touches.
             arguments: Its arguments.
-            again: Whether it may be sent once more when the connection broke before the answer.
 
         Raises:
             StoreUnavailable: no answer came in time, or an error.
         """
         tail = (len(keys), *keys, *arguments)
-        try:
-            return await self._call(("EVALSHA", script.digest, *tail), again=again)
-        except NoScriptError:
-            return await self.send("EVAL", script.text, *tail, again=again)
+        return await self._call(
+            ("EVALSHA", script.digest, *tail), in_full=("EVAL", script.text, *tail)
+        )
 
-    async def send(self, *words: Word, again: bool = True) -> Reply:
+    async def send(self, *words: Word) -> Reply:
         """
         Send any command; like `run`.
 
         Raises:
             StoreUnavailable: no answer came in time, or an error.
         """
-        return await self._call(words, again=again)
+        return await self._call(words, in_full=words)
 
     async def close(self) -> None:
         """Close every connection that is not in use, and each other one after its call."""
@@ -81,22 +74,22 @@ class Commands:
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
 
-    async def _call(self, words: tuple[Word, ...], *, again: bool) -> Reply:
-        reason: BaseException | None = None
+    async def _call(self, words: tuple[Word, ...], in_full: tuple[Word, ...]) -> Reply:
+        command = pack(words)
+        reason: Exception | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 while not self._closed:
                     try:
-                        return await self._attempt(pack(words))
-                    except _NotSent as error:
-                        reason = error.__cause__
+                        return await self._attempt(command)
+                    except NoScriptError:
+                        command = pack(in_full)
+                        continue
+                    except AuthenticationError:
+                        raise
                     except (RedisConnectionError, OSError) as error:
-                        if not again:
-                            raise
                         reason = error
                     await asyncio.sleep(uniform(*_RETRY_S))  # noqa: S311 - only spreads load
-        except NoScriptError:
-            raise
         except TimeoutError:
             raise self._unavailable(f"no answer within {self._timeout_s:g} s", reason) from None
         except (RedisError, OSError) as error:
@@ -105,17 +98,11 @@ class Commands:
 
     async def _attempt(self, command: bytes) -> Reply:
         async with self._connection() as connection:
-            try:
-                if connection.is_connected and await connection.can_read():
-                    await connection.disconnect(nowait=True)
-                await connection.connect()  # type: ignore[no-untyped-call]
-            except (RedisConnectionError, OSError) as error:
-                raise _NotSent from error
+            if connection.is_connected and await connection.can_read():
+                await connection.disconnect(nowait=True)
+            await connection.connect()  # type: ignore[no-untyped-call]
             await connection.send_packed_command(command, check_health=False)
-            try:
-                return await connection.read_response()
-            except BusyLoadingError as error:
-                raise _NotSent from error
+            return await connection.read_response()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[RedisConnection]:

@@ -44,6 +44,11 @@ class Keys(NamedTuple):
         return f"{_PREFIX}:{{{self.tenant}}}:once:"
 
     @property
+    def receipts(self) -> str:
+        """What the keys of all receipts begin with."""
+        return f"{_PREFIX}:{{{self.tenant}}}:receipt:"
+
+    @property
     def announcements(self) -> str:
         """What the names of all announcement channels begin with."""
         return f"{_PREFIX}:{{{self.tenant}}}:new@{self.database}:"

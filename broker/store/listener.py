@@ -209,7 +209,7 @@ class RedisListener(Listener):
         self._ticks_under_way[number] = announced
         try:
             keys = (self._keys(tenant).clock,)
-            await self._commands.run(TICK, keys, (*floor, name, number), again=True)
+            await self._commands.run(TICK, keys, (*floor, name, number))
             return await announced
         finally:
             del self._ticks_under_way[number]

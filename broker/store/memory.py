@@ -159,11 +159,12 @@ class MemoryStore(Store):
 
     def _move(self, tenant: str, floor: Cursor) -> _Tenant:
         """Move a tenant's clock to now and to the floor; begin one where there is none."""
-        now = int(self._clock())
+        seconds = self._clock()
+        now = int(seconds)
         state = self._tenants.get(tenant)
         if state is None:
-            # As in clock.lua: no cursor of an earlier life is given out again.
-            born = max(Cursor(now + 1, 0), floor)
+            # Why so many: see clock.lua.
+            born = max(Cursor(now, 1_000_000 + int(seconds % 1 * 1_000_000)), floor)
             state = self._tenants[tenant] = _Tenant(born, born)
         state.last = max(state.last, Cursor(now, 0), floor)
         return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from math import ceil
 from typing import Final
 
 import orjson
@@ -20,10 +21,14 @@ from broker.store.checks import (
     wanted_last,
 )
 from broker.store.keys import Keys
+from broker.store.options import StoreOptions
 from broker.store.rows import stamps
 
 _CONDITION: Final = 0
 """Stands in a step where a part has the number of its channel."""
+
+_RECEIPT_MARGIN_S: Final = 5
+"""Seconds for which a receipt outlives the deadline of its call."""
 
 _STORED: Final = b"stored"
 _REPEATED: Final = b"repeated "
@@ -40,10 +45,12 @@ class Plan:
     Args:
         keys: Names of the tenant's keys.
         publications: What is to be stored.
+        receipt: Name of this call, which no other has.
     """
 
-    def __init__(self, keys: Keys, publications: Sequence[Publication]) -> None:
+    def __init__(self, keys: Keys, publications: Sequence[Publication], receipt: str) -> None:
         self._names = keys
+        self._receipt = receipt
         self._publications = publications
         self._refused: dict[int, BrokerError] = {}
         self._numbers: dict[str, int] = {}
@@ -64,23 +71,31 @@ class Plan:
 
     def keys(self) -> list[str]:
         """Return every key that the script touches."""
-        once = self._names.once
-        return [*self._names.of_channels(self._numbers), *(once + key for key in self._once)]
+        names = self._names
+        keys = names.of_channels(self._numbers)
+        keys += [names.once + key for key in self._once]
+        keys.append(names.receipts + self._receipt)
+        return keys
 
-    def arguments(
-        self, floor: Cursor, channel_ttl_s: int, idempotency_ttl_s: int
-    ) -> list[bytes | str]:
+    def arguments(self, floor: Cursor, options: StoreOptions) -> list[bytes | str]:
         """
         Return the arguments of the script.
 
         Args:
             floor: A cursor known to be in use.
-            channel_ttl_s: Seconds for which a channel's last id and cursor are remembered.
-            idempotency_ttl_s: Seconds for which an idempotency key is remembered.
+            options: How long the store remembers what.
         """
-        channels = [(channel, *kept) for channel, kept in self._retentions.items()]
-        head = (self._names.announcements, channel_ttl_s, idempotency_ttl_s, *floor)
-        return [orjson.dumps((*head, channels, self._steps)), *self._values]
+        plan = (
+            self._names.announcements,
+            options.channel_ttl_s,
+            options.idempotency_ttl_s,
+            # No call is sent again after its deadline.
+            ceil(options.timeout_s) + _RECEIPT_MARGIN_S,
+            *floor,
+            [(channel, *kept) for channel, kept in self._retentions.items()],
+            self._steps,
+        )
+        return [orjson.dumps(plan), *self._values]
 
     def outcomes(self, reply: Sequence[int | bytes]) -> list[Outcome]:
         """Return what became of each publication, by the script's answer."""

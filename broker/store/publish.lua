@@ -1,21 +1,28 @@
 -- Stamps, appends, trims, records and announces all publications of a call, in one step.
 --
--- KEYS: the clock; per channel its ring and its record; the idempotency keys.
+-- KEYS: the clock; per channel its ring and its record; the idempotency keys; the receipt.
 -- ARGV: the plan as JSON, then the messages: one value each (the body), or in wide parts three
 --       (body, event id, event type).
--- Plan: announcement prefix, channel_ttl_s, idempotency_ttl_s, floor time, floor tag,
---       channels as {name, messages kept, age kept in seconds}, steps.
+-- Plan: announcement prefix; channel_ttl_s, idempotency_ttl_s and receipt_ttl_s; floor time and
+--       tag; channels as {name, messages kept, age kept in seconds}, steps.
 -- Step: a part is {channel number, count of messages, 0 or 1 for wide};
 --       a condition is {0, count of parts it covers, number of its idempotency key or 0, fingerprint, wanted cursor}.
+--
+-- The receipt holds the answer for as long as the call may be sent again after a cut: that stores
+-- every message once, those without an idempotency key too.
 --
 -- Answers the time of all stamps, then per part its first id and first tag, and per condition a
 -- text: 'stored' (its parts follow), 'repeated …' with the first answer, 'mismatch' or
 -- 'precondition' (its parts are left out).
 
+local receipt = KEYS[#KEYS]
+local earlier = call('GET', receipt)
+if earlier then return cmsgpack.unpack(earlier) end
+
 local plan = cjson.decode(ARGV[1])
-local prefix, channel_ttl_s, once_ttl_s = plan[1], plan[2], plan[3]
-local channels, steps = plan[6], plan[7]
-local time, tag, born = open_clock(KEYS[1], plan[4], plan[5])
+local prefix, channel_ttl_s, once_ttl_s, receipt_ttl_s = plan[1], plan[2], plan[3], plan[4]
+local channels, steps = plan[7], plan[8]
+local time, tag, born = open_clock(KEYS[1], plan[5], plan[6])
 
 local function open_channel(number)
   local spec = channels[number]
@@ -169,5 +176,8 @@ for _, channel in ipairs(channels) do
     wrote = true
   end
 end
-if wrote then write_clock(KEYS[1], time, tag) end
+if wrote then
+  write_clock(KEYS[1], time, tag)
+  call('SET', receipt, cmsgpack.pack(answer), 'EX', receipt_ttl_s)
+end
 return answer

@@ -5,6 +5,9 @@ from __future__ import annotations
 from asyncio import timeout
 from collections.abc import Sequence
 from heapq import nsmallest
+from itertools import count
+from secrets import token_hex
+from time import monotonic
 from typing import Final
 import logging
 import re
@@ -35,6 +38,8 @@ _log = logging.getLogger(__name__)
 _OLDEST: Final = (6, 2)
 _SCAN_KEYS: Final = 1000
 """Keys that the server looks at in one step of a listing."""
+_INFO_CHANNELS: Final = 500
+"""Channels in one call for their state, so that none keeps the server busy for long."""
 _GLOB: Final = re.compile(r"([\\*?\[\]])")
 
 
@@ -53,6 +58,8 @@ class RedisStore(Store):
     def __init__(self, url: str, options: StoreOptions | None = None) -> None:
         self._options = options or StoreOptions()
         self._address = Address(url)
+        self._node = token_hex(8)
+        self._calls = count(1)
         self._commands = Commands(
             self._address, self._options.timeout_s, self._options.max_connections
         )
@@ -84,12 +91,9 @@ class RedisStore(Store):
     async def publish(
         self, tenant: str, publications: Sequence[Publication], floor: Cursor
     ) -> list[Outcome]:
-        options = self._options
-        plan = Plan(self._keys(tenant), publications)
-        arguments = plan.arguments(floor, options.channel_ttl_s, options.idempotency_ttl_s)
-        # Sent again, what has no idempotency key could be stored twice.
-        again = all(publication.idempotency_key for publication in publications)
-        return plan.outcomes(await self._commands.run(PUBLISH, plan.keys(), arguments, again=again))
+        plan = Plan(self._keys(tenant), publications, f"{self._node}:{next(self._calls)}")
+        arguments = plan.arguments(floor, self._options)
+        return plan.outcomes(await self._commands.run(PUBLISH, plan.keys(), arguments))
 
     async def read(
         self, tenant: str, lookups: Sequence[Lookup], limit: int, floor: Cursor
@@ -104,7 +108,6 @@ class RedisStore(Store):
                 limit,
                 *(str(lookup.after) for lookup in lookups),
             ),
-            again=True,
         )
         return decode_histories(lookups, limit, answer)
 
@@ -113,27 +116,17 @@ class RedisStore(Store):
         Return the state of channels whose name starts with `prefix`, by name.
 
         Looks at every key of the server in small steps, so it is for consoles, not for traffic.
-        A server with so many keys that this takes longer than the deadline is not listed whole:
-        what was found by then is returned.
+        A server with so many keys that this takes half the deadline is not listed whole: what was
+        found by then is returned.
         """
-        records = self._keys(tenant).records
-        pattern = _GLOB.sub(r"\\\1", records + prefix) + "*"
-        names: set[str] = set()
-        place: bytes = b"0"
         try:
             async with timeout(self._options.timeout_s):
-                while True:
-                    place, found = await self._commands.send(
-                        "SCAN", place, "MATCH", pattern, "COUNT", _SCAN_KEYS
-                    )
-                    names.update(key.decode()[len(records) :] for key in found)
-                    if len(names) > 2 * limit:
-                        names = set(nsmallest(limit, names))
-                    if place == b"0":
-                        break
+                names = await self._find(tenant, prefix, limit)
+                return await self._infos(tenant, names)
         except TimeoutError:
-            _log.warning("Listing the channels of tenant %s took too long; cut short.", tenant)
-        return await self._infos(tenant, nsmallest(limit, names))
+            raise StoreUnavailable(
+                f"the store at {self._address.name} did not list its channels in time"
+            ) from None
 
     async def info(self, tenant: str, channel: str) -> ChannelInfo | None:
         infos = await self._infos(tenant, [channel])
@@ -141,15 +134,33 @@ class RedisStore(Store):
 
     async def delete(self, tenant: str, channel: str) -> bool:
         keys = self._keys(tenant)
-        return bool(
-            await self._commands.run(DELETE, keys.of_channels([channel])[1:], (), again=True)
-        )
+        return bool(await self._commands.run(DELETE, keys.of_channels([channel])[1:], ()))
+
+    async def _find(self, tenant: str, prefix: str, limit: int) -> list[str]:
+        """Return the first names of channels that start with `prefix`."""
+        records = self._keys(tenant).records
+        pattern = _GLOB.sub(r"\\\1", records + prefix) + "*"
+        names: set[str] = set()
+        place: bytes | None = None
+        until = monotonic() + self._options.timeout_s / 2
+        while place != b"0":
+            place, found = await self._commands.send(
+                "SCAN", place or b"0", "MATCH", pattern, "COUNT", _SCAN_KEYS
+            )
+            names.update(key.decode()[len(records) :] for key in found)
+            if len(names) > 2 * limit:
+                names = set(nsmallest(limit, names))
+            if monotonic() > until:
+                _log.warning("Listing the channels of tenant %s was cut short.", tenant)
+                break
+        return nsmallest(limit, names)
 
     async def _infos(self, tenant: str, names: Sequence[str]) -> list[ChannelInfo]:
-        answers = await self._commands.run(
-            INFO, self._keys(tenant).of_channels(names), (), again=True
-        )
-        infos = map(decode_info, names, answers)
+        infos: list[ChannelInfo | None] = []
+        for start in range(0, len(names), _INFO_CHANNELS):
+            some = names[start : start + _INFO_CHANNELS]
+            answers = await self._commands.run(INFO, self._keys(tenant).of_channels(some), ())
+            infos += map(decode_info, some, answers)
         return [info for info in infos if info is not None]
 
     def _keys(self, tenant: str) -> Keys:
