@@ -135,7 +135,7 @@ class Target:
 
     async def settle(self) -> Cursor:
         """Have the node catch up with everything that is stored: a newcomer's poll does that."""
-        return await self.now(["ping"], self.token(sub="0"))
+        return await self.now(["ping"], self.token(None, sub="0"))
 
 
 async def publish(

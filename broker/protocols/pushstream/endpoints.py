@@ -17,8 +17,8 @@ from broker.core.errors import (
     UnknownPath,
 )
 from broker.protocols.pushstream.answers import (
-    PROBLEM_TYPE,
     ALWAYS,
+    PROBLEM_TYPE,
     cross_origin,
     preflight,
     refusal_body,
@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
-_READING = (hdrs.METH_GET, hdrs.METH_HEAD)
 _WEBSOCKET = "websocket"
+_METHODS = ("GET", "HEAD", "OPTIONS")
+_WEBSOCKET_METHODS = ("GET", "OPTIONS")
 
 
 class Endpoints:
@@ -71,7 +72,7 @@ class Endpoints:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._services.closed():
             raise Draining("this node is about to stop")
-        mode, _, path = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
+        mode, path = _split(request)
         handler = self._handlers.get(mode)
         if handler is None:
             nearest = get_close_matches(mode, self._handlers, n=1)
@@ -82,9 +83,7 @@ class Endpoints:
             )
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(headers=preflight(self._services.readable_by(request)))
-        if request.method not in _READING or (
-            request.method == hdrs.METH_HEAD and mode == _WEBSOCKET
-        ):
+        if request.method not in _methods(mode):
             raise MethodNotAllowed(f"{request.method} is not answered here", field="method")
         if request.body_exists:
             raise BadRequest("a subscription has no body", field="Content-Length")
@@ -101,8 +100,18 @@ class Endpoints:
             **getattr(error, "headers", {}),
         }
         if isinstance(error, MethodNotAllowed):
-            headers[hdrs.ALLOW] = "GET, HEAD, OPTIONS"
+            headers[hdrs.ALLOW] = ", ".join(_methods(_split(request)[0]))
         return web.Response(status=error.status, body=refusal_body(error), headers=headers)
+
+
+def _split(request: web.BaseRequest) -> tuple[str, str]:
+    """Return the first segment of a request's path, and the rest, still percent-encoded."""
+    mode, _, path = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
+    return mode, path
+
+
+def _methods(mode: str) -> tuple[str, ...]:
+    return _WEBSOCKET_METHODS if mode == _WEBSOCKET else _METHODS
 
 
 def make_public(services: Services, options: ServerOptions) -> web.Server:
