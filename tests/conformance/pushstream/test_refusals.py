@@ -38,7 +38,7 @@ async def refused(
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_bad_token_is_401(target: Target, app: str, mode: str) -> None:
-    """Missing, malformed, badly signed, expired: 401 with its own short name, before the upgrade."""
+    """Missing, malformed, badly signed, expired: 401 before the upgrade, each by its name."""
     channels = [f"conversation.{app}"]
     other = Target(target.public, target.internal, "another secret, also longer than 32 bytes")
     for token, slug, field in (
