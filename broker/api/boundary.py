@@ -11,12 +11,14 @@ from broker.api.access import Guard
 from broker.api.call import Call
 from broker.api.problems import problem
 from broker.api.router import Router
-from broker.core.errors import BrokerError, InternalError
+from broker.core.errors import BodyTimeout, BodyTooLarge, BrokerError, InternalError
 from broker.core.tenants import MAIN_TENANT
 
 _log = logging.getLogger(__name__)
 
 _REQUEST_ID_BYTES = 8
+_ENDLESS = (BodyTooLarge, BodyTimeout)
+"""Refusals of bodies that may go on for ever; the rest of any other is read and dropped."""
 
 
 class Boundary:
@@ -37,7 +39,7 @@ class Boundary:
         try:
             return await self._answer(request)
         except BrokerError as error:
-            return problem(error)
+            return _refused(request, error)
         except ConnectionError:  # the client has gone
             raise
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
@@ -55,6 +57,13 @@ def _path(request: web.BaseRequest) -> str:
     path = request.raw_path.partition("?")[0]
     # A proxy's request names the whole URL (RFC 9112, section 3.2.2).
     return path if path.startswith("/") else request.rel_url.raw_path
+
+
+def _refused(request: web.BaseRequest, error: BrokerError) -> web.Response:
+    response = problem(error)
+    if isinstance(error, _ENDLESS) and not request.content.is_eof():
+        response.force_close()
+    return response
 
 
 def _failed(method: str) -> web.Response:

@@ -71,12 +71,12 @@ class Channels:
         settings = self._services.settings
         query = read_query(call.request, ("after", "limit"))
         limit = read_limit(query.get("limit"), DEFAULT_ITEMS, settings.read_page_messages)
-        after = _after(query.get("after"))
+        after = _after(query.get("after", ""))
         channel = self._name(call)
         if self._services.catalog().match(channel) is None:
             await self.show(call)
         floor = self._services.hub.high_water(call.tenant)
-        lookup = Lookup(channel, after)
+        lookup = Lookup(channel, after or START)
         [history] = await self._services.store.read(call.tenant, [lookup], limit, floor)
         return answer(_page(history, after, settings.max_poll_bytes))
 
@@ -99,7 +99,7 @@ class Channels:
 
 def subscribers(hub: Hub, tenant: str, channel: str) -> int:
     """Return how many sessions of this node have a channel in their list."""
-    return sum(map(_attached, _feeds(hub, tenant, channel)))
+    return sum(1 for feed in _feeds(hub, tenant, channel) for _ in feed.sessions)
 
 
 def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
@@ -108,10 +108,6 @@ def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
     known = next((state for state in hub.tenants if state.name == tenant), None)
     ring = known.channels.get(channel) if known else None
     return [feed for feeds in ring.feeds.values() for feed in feeds] if ring else []
-
-
-def _attached(feed: Feed) -> int:
-    return len(feed.lagging) + sum(len(cohort.members) for cohort in feed.cohorts)
 
 
 def _rule(match: Match) -> dict[str, object]:
@@ -124,9 +120,9 @@ def _rule(match: Match) -> dict[str, object]:
     }
 
 
-def _after(text: str | None) -> Cursor:
+def _after(text: str) -> Cursor | None:
     if not text:
-        return START
+        return None
     try:
         return Cursor.parse(text)
     except BadCursor as error:
@@ -134,24 +130,24 @@ def _after(text: str | None) -> Cursor:
         raise
 
 
-def _page(history: History, after: Cursor, max_bytes: int) -> bytes:
+def _page(history: History, after: Cursor | None, max_bytes: int) -> bytes:
     """
     Return a page: messages, the cursor to go on from, what is missing before the first of them.
 
     Args:
         history: What the store has.
-        after: Where the page begins.
+        after: Where the page begins; None where nothing was said, so that nothing is missing.
         max_bytes: Messages in the page, one excepted.
     """
     rows = Span([message.cursor for message in history.messages], _rows(history.messages))
     kept = clip(rows, max_bytes)
     complete = history.complete and kept.complete
-    following = kept.cursors[-1] if kept.cursors else max(after, history.head)
+    following = kept.cursors[-1] if kept.cursors else max(after or START, history.head)
     first = rows.cursors[0] if rows.cursors else history.head
     facts = {
         "next": str(following),
         "complete": complete,
-        "gap": str(first) if history.gap else None,
+        "gap": str(first) if history.gap and after else None,
     }
     return b'{"messages":[%b],%b' % (b",".join(kept.items), orjson.dumps(facts)[1:])
 

@@ -8,15 +8,13 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 import orjson
 
-from broker.core.errors import BodyTimeout, BodyTooLarge, BrokerError
+from broker.core.errors import BrokerError
 
 PROBLEM_TYPE = "application/problem+json"
 JSON_TYPE = "application/json"
 
 RETRY_AFTER_S = 1
 """What publishers are asked to wait: queues and short failovers pass within seconds."""
-
-_FINAL = (BodyTooLarge, BodyTimeout)
 
 
 def problem(error: BrokerError, request_id: str = "") -> web.Response:
@@ -37,10 +35,7 @@ def problem(error: BrokerError, request_id: str = "") -> web.Response:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if error.retry:
         headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
-    response = answer(orjson.dumps(members), error.status, PROBLEM_TYPE, headers)
-    if isinstance(error, _FINAL):  # the rest of the body is not read
-        response.force_close()
-    return response
+    return answer(orjson.dumps(members), error.status, PROBLEM_TYPE, headers)
 
 
 def answer(

@@ -43,6 +43,12 @@ class Reply(NamedTuple):
     repeated: bool
     refusal: str
 
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What is told of each stored message."""
+        rows = self.body.get("messages")
+        return rows if isinstance(rows, list) else []
+
 
 @dataclass(frozen=True, slots=True)
 class Internal:

@@ -12,7 +12,6 @@ from broker.api.problems import answer, problem
 from broker.api.router import Endpoint, WrongMethod
 from broker.core.errors import (
     BadBody,
-    BodyTooLarge,
     BrokerError,
     InternalError,
     StoreUnavailable,
@@ -60,12 +59,6 @@ def test_a_refusal_is_a_problem_document() -> None:
 def test_headers_that_a_status_asks_for(error: BrokerError, header: str, value: str) -> None:
     """401, 503 and 405 carry the headers that RFC 9110 asks for."""
     assert value == problem(error).headers[header]
-
-
-def test_after_a_body_that_was_not_read_the_connection_ends() -> None:
-    """What is left of a body that was refused cannot be taken for a request."""
-    assert problem(BodyTooLarge("too large")).keep_alive is False
-    assert problem(BadBody("wrong")).keep_alive is None
 
 
 def test_a_failure_names_its_request() -> None:
