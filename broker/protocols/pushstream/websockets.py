@@ -24,6 +24,10 @@ from broker.transports.takeover import TakenOver, take_over
 from broker.transports.websocket import WebSocketConnection
 
 
+_GATHER_S = 0.001
+"""How long a newcomer waits for others: in a storm a thousand ticks a second serve everybody."""
+
+
 class _Newcomer(NamedTuple):
     """A handshake of a known shape without a cursor: it begins at the store's next tick."""
 
@@ -112,7 +116,8 @@ class WebSockets:
             task.add_done_callback(self._tasks.discard)
 
     async def _let_all_in(self) -> None:
-        """Let in everyone who has come since the last tick began: one tick for all of them."""
+        """Let in everyone who has come within a moment: one tick of the store for all of them."""
+        await asyncio.sleep(_GATHER_S)
         newcomers, self._newcomers = self._newcomers, []
         for tenant in {newcomer.admitted.tenant for newcomer in newcomers}:
             try:
