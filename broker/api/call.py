@@ -119,7 +119,7 @@ async def _read(request: web.BaseRequest, max_bytes: int) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as exc:
         raise _too_large(max_bytes) from exc
-    except web.RequestPayloadError as exc:
+    except web.RequestPayloadError as exc:  # aiohttp's parser in Python says so, that in C waits
         raise BadBody("the body is cut short, or its chunks cannot be read") from exc
 
 

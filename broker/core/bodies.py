@@ -139,7 +139,7 @@ def _dense(text: bytes) -> bytes:
 
 
 def _parts(text: bytes) -> Iterator[bytes]:
-    """Cut a compact object or array at its own commas."""
+    """Cut a compact object or array, not an empty one, at its own commas."""
     depth, start = 0, 1
     for token in _STRUCTURE.finditer(text):
         at = token.start()
@@ -152,8 +152,7 @@ def _parts(text: bytes) -> Iterator[bytes]:
                 start = at + 1
         else:
             depth += 1 if sign in _OPENING else -1
-    if start < len(text) - 1:
-        yield text[start:-1]
+    yield text[start:-1]
 
 
 def _last_member(text: bytes, count: int, name: str) -> bytes:

@@ -167,6 +167,28 @@ async def test_chunks_that_cannot_be_read_are_refused(http: Http) -> None:
     assert 400 == (await http.answer()).status
 
 
+@pytest.mark.jumping
+async def test_chunks_that_break_off_are_refused(http: Http) -> None:
+    """A body that was begun well and goes on badly never ends, so it is refused as too slow."""
+    head = "POST /publish/chat.1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    await http.send_bytes(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    assert 100 == (await http.head()).status
+    await http.send_bytes(b"1\r\n1\r\nxyz\r\n\r\n")
+    assert 408 == (await http.answer()).status
+    await http.ended()
+
+
+async def test_a_client_that_goes_is_forgotten(node: RunningNode, http: Http) -> None:
+    """A client that goes in the middle of its body leaves nothing, and nothing is logged."""
+    head = "POST /publish/chat.1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+    await http.send_bytes(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    assert 100 == (await http.head()).status
+    http.cut()
+    async with connected(node.internal) as other:
+        assert 200 == (await other.ask("/publish/chat.1", method="POST", body=b"1")).status
+        assert 1 == json.loads((await other.ask("/channels/chat.1")).body)["last_id"]
+
+
 class Failing(MemoryStore):
     """A store that breaks in a way that nobody foresaw."""
 

@@ -11,6 +11,8 @@ import json
 import pytest
 
 from broker.settings import ApiKey, ListenAddress, Secret
+from broker.store.base import ChannelInfo
+from broker.store.memory import MemoryStore
 from tests.support.node import RunningNode, running_node
 from tests.support.waiting import eventually
 from tests.support.wire import Http, connected
@@ -229,6 +231,21 @@ async def test_deleting_drops_messages_and_keeps_ids(http: Http) -> None:
     assert [3] == [row["id"] for row in page["messages"]]
     assert page["gap"] is not None
     assert 404 == (await http.ask("/channels/chat.9", method="DELETE")).status
+
+
+@pytest.mark.jumping
+async def test_a_node_without_its_store_is_not_ready() -> None:
+    """A store that is silent for longer than probes wait makes the node unready."""
+
+    class Silent(MemoryStore):
+        async def info(self, tenant: str, channel: str) -> ChannelInfo | None:
+            await asyncio.sleep(2)
+            return None
+
+    running = running_node(Silent(), channels=CHANNELS)
+    async with running as node, connected(node.internal) as http:
+        answer = await http.ask("/readyz")
+        assert (503, "1") == (answer.status, answer.headers["Retry-After"])
 
 
 async def test_a_node_that_drains_is_not_ready(node: RunningNode, http: Http) -> None:

@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from broker.catalog import Catalog
 from broker.core.cursor import Cursor
 from broker.store.base import Store
 from broker.store.memory import MemoryStore
@@ -145,10 +146,13 @@ async def test_a_batch_is_stored_as_a_whole_p6(http: Http) -> None:
 async def test_a_large_batch_keeps_its_order(http: Http) -> None:
     """Two thousand lines are stored in their order, read in slices though they are."""
     lines = "\n".join(f'{{"channel":"chat.{n % 3}","message":{n}}}' for n in range(2000))
-    told = stamps(await post(http, "/publish", lines, LINES))
-    assert 2000 == len(told)
-    assert sorted(row[2] for row in told) == [row[2] for row in told]
-    assert list(range(1, 2000, 3)) == [row["message"] for row in await kept(http, "chat.1")]
+    array = f"[{','.join(lines.splitlines())}]"
+    for body, headers in ((lines, LINES), (array, {})):
+        told = stamps(await post(http, "/publish", body, headers))
+        assert 2000 == len(told)
+        assert sorted(row[2] for row in told) == [row[2] for row in told]
+        rows = await kept(http, "chat.1")
+        assert list(range(1, 2000, 3)) == [row["message"] for row in rows[-667:]]
 
 
 async def test_a_repeated_key_stores_once_p6(node: RunningNode, http: Http) -> None:
@@ -302,6 +306,15 @@ async def test_an_answer_that_got_lost_can_be_asked_for_again_p6(
         await eventually(stored)
         assert [("chat.1", 2)] == [row[:2] for row in stamps(answers[-1])]
         assert [1, 2] == [row["message"] for row in await kept(http, "chat.1")]
+
+
+async def test_new_rules_hold_from_the_next_request_on(node: RunningNode, http: Http) -> None:
+    """After a reload, what the new rules allow is published, and what they do not is refused."""
+    assert 404 == (await post(http, "/publish/new.1", 1)).status
+    stamps(await post(http, "/publish/chat.1", 1))
+    node.node.catalog = Catalog.parse('channels: [{name: "new.{id}", subscribe: public}]')
+    stamps(await post(http, "/publish/new.1", 1))
+    assert 404 == (await post(http, "/publish/chat.1", 1)).status
 
 
 @pytest.mark.jumping

@@ -190,6 +190,32 @@ async def test_nobody_there_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert "--idempotency-key" in said.err
 
 
+@pytest.mark.parametrize(
+    "said_there",
+    [b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\n<hr>", b"what?\r\n\r\n", b""],
+)
+async def test_no_broker_there_is_told(run: Run, said_there: bytes) -> None:
+    """Something else at the address, or a broker that cannot now, ends with 4."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said_there)
+        writer.close()
+        await writer.wait_closed()
+
+    port = free_port()
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        said = await run("chat.1", "1", "--url", f"http://127.0.0.1:{port}/")
+    assert (publish.EXIT_UNREACHABLE, "") == (said.code, said.out)
+    assert said.err.startswith("broker publish: ")
+
+
+async def test_no_socket_there_is_told(tmp_path: Path, run: Run) -> None:
+    """A unix socket that nobody listens on ends with 4."""
+    said = await run("chat.1", "1", "--url", f"unix:{tmp_path}/nobody.sock")
+    assert publish.EXIT_UNREACHABLE == said.code
+
+
 async def test_a_file_is_published_and_gone_on_with_p6(
     node: RunningNode, run: Run, tmp_path: Path
 ) -> None:

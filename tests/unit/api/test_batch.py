@@ -105,6 +105,7 @@ REFUSALS: list[tuple[Any, type[BrokerError], str, str | None]] = [
     ({"chanel": "chat.1", "message": 1}, BadBody, "chanel", "chanel"),
     ({"channel": 7, "message": 1}, BadBody, "channel must be text, not a number", "channel"),
     ({"channel": None, "message": 1}, BadBody, "not null", "channel"),
+    ({"channel": {}, "message": 1}, BadBody, "not an object", "channel"),
     ({"channel": ["chat.1"], "message": 1}, BadBody, "not an array", "channel"),
     ({"channels": "chat.1", "message": 1}, BadBody, "array of names", "channels"),
     ({"channels": [], "message": 1}, BadBody, "array of names", "channels"),

@@ -104,6 +104,18 @@ def test_a_member_is_cut_out_as_it_was_written(text: str, comma: str, order: lis
     assert compact_json(text.encode()) == member_text(item, value, "message")
 
 
+@pytest.mark.parametrize("depth", [10, 300, 1000])
+def test_deep_nesting_is_kept(depth: int) -> None:
+    """A message may be nested as deep as it can be read, deeper than it could be written anew."""
+    text = b"[" * depth + b" 1 " + b"]" * depth
+    compacted = text.replace(b" ", b"")
+    assert compacted == compact_json(text)
+    item = b'{"channel":"a","message":%b}' % text
+    value = parse_json(item)
+    assert isinstance(value, dict)
+    assert compacted == member_text(item, value, "message")
+
+
 @given(st.lists(TEXTS, max_size=5))
 def test_elements_are_cut_out_as_they_were_written(texts: list[str]) -> None:
     """An array falls into the texts that it was made of."""
@@ -163,7 +175,12 @@ def test_a_refusal_never_quotes_the_payload() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", [b'{"message":1,"message":2}', b'{"channel":"a","message":1,"channel":"b"}']
+    "item",
+    [
+        b'{"message":1,"message":2}',
+        b'{"channel":"a","message":1,"channel":"b"}',
+        b'{"channel":"a","channel":"b","message":1}',
+    ],
 )
 def test_a_member_that_comes_twice_is_refused(item: bytes) -> None:
     """Two channels or two messages in one item mean nothing certain, so nothing is stored."""
