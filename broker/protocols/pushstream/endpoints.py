@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
+from functools import partial
 import logging
 
 from aiohttp import hdrs, web
@@ -25,6 +26,7 @@ from broker.protocols.pushstream.answers import (
     refusal_headers,
 )
 from broker.protocols.pushstream.events import EventStreams
+from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.polling import Polling
 from broker.protocols.pushstream.services import Services
 from broker.protocols.pushstream.websockets import WebSockets
@@ -32,7 +34,8 @@ from broker.transports.server import ServerOptions, make_server
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest, str, Cut | None], Awaitable[web.StreamResponse]]
+"""Answers a request: with its path behind the mode, and its bytes where it came whole and alone."""
 
 _WEBSOCKET = "websocket"
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -53,23 +56,25 @@ class Endpoints:
         events = EventStreams(services)
         self._handlers: dict[str, Handler] = {
             _WEBSOCKET: WebSockets(services).open,
-            "longpoll": lambda request, path: polling.answer(request, path, hold=True),
-            "shortpoll": lambda request, path: polling.answer(request, path, hold=False),
+            "longpoll": partial(polling.answer, hold=True),
+            "shortpoll": partial(polling.answer, hold=False),
             "eventsource": events.open,
             "sse": events.open,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever it is."""
+        # Whatever becomes of it: the bytes of this request must not be taken for the next one's.
+        parts = self._services.recall.claim(request.transport)
         try:
-            return await self._answer(request)
+            return await self._answer(request, parts)
         except BrokerError as error:
             return self.refuse(request, error)
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
             _log.exception("a request failed")
             return self.refuse(request, InternalError("the broker failed; try again later"))
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, parts: Cut | None) -> web.StreamResponse:
         if self._services.closed():
             raise Draining("this node is about to stop")
         mode, path = _split(request)
@@ -87,10 +92,11 @@ class Endpoints:
             raise MethodNotAllowed(f"{request.method} is not answered here", field="method")
         if request.body_exists:
             raise BadRequest("a subscription has no body", field="Content-Length")
-        return await handler(request, path)
+        return await handler(request, path, parts)
 
     def refuse(self, request: web.BaseRequest, error: BrokerError) -> web.Response:
-        """Return the answer that says no."""
+        """Return the answer that says no, also to what could not be read."""
+        self._services.recall.claim(request.transport)
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,

@@ -10,6 +10,7 @@ from broker.core.errors import BrokerError
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.answers import ALWAYS, cross_origin
 from broker.protocols.pushstream.encoders import EventSourceEncoder
+from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.services import Services
 from broker.transports.stream import StreamConnection, chunk, is_chunked, stream_head
 from broker.transports.takeover import TakenOver, take_over
@@ -35,9 +36,19 @@ class EventStreams:
         self._services = services
         self._encoders = {chunked: EventSourceEncoder(chunked=chunked) for chunked in (False, True)}
 
-    async def open(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def open(
+        self,
+        request: web.BaseRequest,
+        path: str,
+        parts: Cut | None,  # noqa: ARG002 - browsers rarely come back with the same request
+    ) -> web.StreamResponse:
         """
         Open an event stream.
+
+        Args:
+            request: GET or HEAD.
+            path: The path behind the mode.
+            parts: Its bytes, if it came whole and alone.
 
         Raises:
             BrokerError: the refusal.

@@ -19,6 +19,9 @@ MAX_HEAD_BYTES = 16_384
 
 _END = b"\r\n\r\n"
 
+_HOLE = b"\0"
+"""Stands in a shape where a value was cut out; no request may hold it."""
+
 _LINE_END = b"\r\n"
 
 
@@ -82,6 +85,8 @@ def cut(head: bytes) -> Cut | None:
     """
     if len(head) > MAX_HEAD_BYTES or not head.endswith(_END) or head.count(_END) != 1:
         return None
+    if _HOLE in head:
+        return None
     line_end = head.find(_LINE_END)
     query = head.find(b"?", 0, line_end)
     texts: list[tuple[int, int, str, str]] = []
@@ -122,7 +127,7 @@ def _take_out(head: bytes, texts: list[tuple[int, int, str, str]]) -> Cut:
         else:
             parameters[name] = unquote(text) if "%" in text else text
     pieces.append(head[at:])
-    return Cut(head, b"\0".join(pieces), parameters, headers)
+    return Cut(head, _HOLE.join(pieces), parameters, headers)
 
 
 class Memory(Generic[T]):

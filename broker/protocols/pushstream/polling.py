@@ -14,9 +14,9 @@ from broker.feed import Piece
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import (
+    ALWAYS,
     GAP_HEADER,
     POLL_TYPE,
-    ALWAYS,
     PollAnswers,
     cross_origin,
     cursor_headers,
@@ -62,7 +62,7 @@ class Polling:
         self._encoders: dict[_Form, PollEncoder] = {}
 
     async def answer(
-        self, request: web.BaseRequest, path: str, *, hold: bool
+        self, request: web.BaseRequest, path: str, parts: Cut | None, *, hold: bool
     ) -> web.StreamResponse:
         """
         Answer a poll.
@@ -70,6 +70,7 @@ class Polling:
         Args:
             request: GET or HEAD; a HEAD is never held.
             path: The path behind the mode.
+            parts: Its bytes, if it came whole and alone.
             hold: Whether it waits for a message.
 
         Raises:
@@ -78,7 +79,6 @@ class Polling:
         Source: D11, D41 to D48; dashly-rts 2.3.4 and 2.3.5; push-stream reference, 7.4 and 7.5.
         """
         services = self._services
-        parts = services.recall.claim(request.transport)
         subscription = services.read(request, path)
         admitted = await services.admit(subscription)
         encoder = self._encoder(request)

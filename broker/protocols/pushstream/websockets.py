@@ -23,7 +23,6 @@ from broker.transports.handshake import accept, handshake
 from broker.transports.takeover import TakenOver, take_over
 from broker.transports.websocket import WebSocketConnection
 
-
 _GATHER_S = 0.001
 """How long a newcomer waits for others: in a storm a thousand ticks a second serve everybody."""
 
@@ -52,9 +51,16 @@ class WebSockets:
         self._newcomers: list[_Newcomer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def open(
+        self, request: web.BaseRequest, path: str, parts: Cut | None
+    ) -> web.StreamResponse:
         """
         Open a WebSocket.
+
+        Args:
+            request: The handshake.
+            path: The path behind the mode.
+            parts: Its bytes, if it came whole and alone.
 
         Raises:
             BrokerError: the refusal; if refusals are by close code, only of what is malformed.
@@ -62,7 +68,6 @@ class WebSockets:
         Source: D5, D17, D43; dashly-rts 2.1 and 2.3; RFC 6455, section 4.2.
         """
         services = self._services
-        parts = services.recall.claim(request.transport)
         subscription = services.read(request, path)
         services.check_origin(request)
         answer = handshake(request, headers=ALWAYS)
@@ -80,7 +85,7 @@ class WebSockets:
             request, self._connection, answer + self._first_ping(admitted, entry)
         )
         services.subscriber.attach(entry, connection, admitted.grants, notices=subscription.notices)
-        if parts is not None:
+        if parts is not None and hdrs.SEC_WEBSOCKET_KEY in parts.headers:
             template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
             route = partial(self._open_again, template, subscription.notices)
             services.recall.learn(request, parts, subscription, route)
