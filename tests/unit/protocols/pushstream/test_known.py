@@ -69,7 +69,7 @@ def test_the_path_is_never_cut() -> None:
         poll() + b"x",
         poll(headers="X: " + "x" * MAX_HEAD_BYTES + "\r\n"),
     ],
-    ids=["nothing", "half", "two", "more", "huge"],
+    ids=["NUL", "nothing", "half", "two", "more", "huge"],
 )
 def test_anything_but_one_whole_head_is_not_cut(head: bytes) -> None:
     """Half a request, two requests or a long one are left to the parser."""
