@@ -16,8 +16,6 @@ from broker.cli.verbs import Refused
 from broker.settings.values import ListenAddress
 
 URL_VARIABLE = "BROKER_INTERNAL"
-KEY_VARIABLE = "BROKER_API_KEY"
-"""Environment variable that may carry an API key; it is no setting."""
 
 DEFAULT_URL = "127.0.0.1:8081"
 

@@ -13,6 +13,11 @@ from broker.settings import Settings, SettingsError
 TOKEN_VARIABLE = "BROKER_TOKEN"  # noqa: S105 - a variable's name
 """Environment variable that may carry a token; it is no setting."""
 
+KEY_VARIABLE = "BROKER_API_KEY"
+"""Environment variable that may carry an API key of the internal listener; it is no setting."""
+
+_NO_SETTINGS = frozenset({TOKEN_VARIABLE, KEY_VARIABLE})
+
 
 def add_verb(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser], name: str, examples: str
@@ -52,7 +57,7 @@ def load_settings(args: argparse.Namespace) -> Settings:
         for name, value in vars(args).items()
         if name.startswith("setting_") and value is not None
     }
-    environ = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    environ = {name: value for name, value in os.environ.items() if name not in _NO_SETTINGS}
     try:
         return Settings.load(flags, environ)
     except SettingsError as exc:

@@ -18,13 +18,12 @@ import time
 from broker.cli.bulk import CHUNK_LINES, MAX_LINE_BYTES, Bulk
 from broker.cli.internal import (
     DEFAULT_URL,
-    KEY_VARIABLE,
     URL_VARIABLE,
     Internal,
     Reply,
     Unreachable,
 )
-from broker.cli.options import add_verb
+from broker.cli.options import KEY_VARIABLE, add_verb
 from broker.cli.verbs import Refused
 from broker.core.channels import check_channel
 from broker.core.cursor import Cursor, parse_time
