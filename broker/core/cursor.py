@@ -19,6 +19,7 @@ _CURSOR = re.compile(r"(\d{1,12})-(\d{1,18})", re.ASCII)
 _EPOCH = re.compile(r"\d{1,12}(?:\.\d*)?", re.ASCII)
 _NO_TAG = frozenset({"", "null", "undefined"})
 _CACHED_DATES = 4096
+_LONGEST_TIME = 64
 
 
 class Cursor(NamedTuple):
@@ -74,7 +75,7 @@ class Cursor(NamedTuple):
         if seconds is None:
             return None
         rank = parse_tag(tag)
-        return cls(seconds + 1, 0) if rank is None else cls(seconds, rank)
+        return cls(min(seconds + 1, MAX_TIME), 0) if rank is None else cls(seconds, rank)
 
     @property
     def http_date(self) -> str:
@@ -104,10 +105,10 @@ def parse_time(text: str | None) -> int | None:
 
     Source: RFC 9110, section 5.6.7; push-stream reference, 7.2 and 19.
     """
-    if text is None or len(text) > 64 or not text.isascii():
+    if text is None or len(text) > _LONGEST_TIME or not text.isascii():
         return None
     text = text.strip()
-    seconds = _parse_iso(text) if _EPOCH.fullmatch(text) is None else int(float(text))
+    seconds = _parse_iso(text) if _EPOCH.fullmatch(text) is None else int(text.partition(".")[0])
     if seconds is None:
         seconds = _parse_http_date(text.replace("+", " "))
     return seconds if seconds is not None and 0 <= seconds <= MAX_TIME else None
@@ -120,14 +121,14 @@ def _parse_http_date(text: str) -> int | None:
         if parts is None:
             return None
         datetime(*parts[:6], tzinfo=UTC)  # refuses the 31st of February
-        return calendar.timegm(parts[:6] + (0, 0, 0))
+        return calendar.timegm((*parts[:6], 0, 0, 0))
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 
 def _parse_iso(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text).replace(microsecond=0)
     except ValueError:
         return None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -17,7 +17,6 @@ from broker.core.cursor import Cursor
 from broker.core.message import Message
 from broker.core.ring import History
 
-
 T = TypeVar("T")
 
 
@@ -101,4 +100,6 @@ def clip(span: Span[bytes], limit_bytes: int) -> Span[bytes]:
     if not ends or ends[-1] <= limit_bytes:
         return span
     count = max(1, bisect_right(ends, limit_bytes))
+    if count == len(ends):
+        return span  # one item, larger than the limit
     return Span(span.cursors[:count], span.items[:count], complete=False)

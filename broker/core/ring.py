@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -148,7 +148,7 @@ class Ring:
         oldest = now - self.retention.age_s
         if self._start == len(self._cursors) or self._cursors[self._start].time >= oldest:
             return False
-        self._evict(bisect_right(self._cursors, Cursor(oldest, 0), self._start) - self._start)
+        self._evict(bisect_left(self._cursors, Cursor(oldest, 0), self._start) - self._start)
         return True
 
     def clear(self) -> None:
@@ -166,9 +166,10 @@ class Ring:
 
     def history(self, channel: str, after: Cursor, limit: int | None = None) -> History:
         """Return what is kept after the cursor, and whether something before it is not."""
-        messages = self.since(after, limit)
-        complete = not messages or messages[-1].cursor == self.head
-        return History(channel, messages, not self.covers(after), self.head, complete)
+        messages = self.since(after)
+        complete = limit is None or len(messages) <= limit
+        kept = messages if complete else messages[:limit]
+        return History(channel, kept, not self.covers(after), self.head, complete)
 
     def _evict(self, count: int) -> None:
         if count <= 0:

@@ -228,7 +228,7 @@ class MemoryStore(Store):
             horizon = state.horizon(self._options.channel_ttl_s)
             channel = state.channels[draft.channel] = _Channel(Ring(retention, horizon))
         ring = channel.ring
-        ring.retention = retention
+        ring.keep(retention)
         channel.last_id += 1
         message = Message(
             channel.last_id,
