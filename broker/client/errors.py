@@ -15,6 +15,7 @@ No text of theirs holds a token or a payload.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import os
 
 
 class ClientError(Exception):
@@ -88,5 +89,9 @@ class Unreadable(ClientError):
 
 
 def describe(error: BaseException) -> str:
-    """Return what an error says, or its kind where it says nothing."""
+    """Return what an error of the network says, for a person."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

@@ -54,7 +54,7 @@ class EventSourceLink:
                 if response.status != HTTPStatus.OK:
                     raise await refusal(response, blocked=True)
         except (OSError, aiohttp.ClientError) as error:
-            raise Lost(f"cannot connect: {describe(error)}") from error
+            raise Lost(f"{self._site.base}: {describe(error)}") from error
         if response.content_type != EVENT_TYPE:
             raise Blocked(f"answered with {response.content_type}")
 

@@ -114,7 +114,7 @@ async def poll(
             events = [*_gaps(response, ask.cursor), *read_events(filter(None, body.split(b"\n")))]
             return events, header_cursor(response.headers)
     except (OSError, aiohttp.ClientError) as error:
-        raise Lost(f"cannot poll: {describe(error)}") from error
+        raise Lost(f"{site.base}: {describe(error)}") from error
 
 
 def _gaps(response: ClientResponse, after: Cursor | None) -> list[Gap]:

@@ -168,7 +168,7 @@ class Publishing:
                     raise await refusal(response)
                 return read_stamps(await read_body(response, self._options.max_answer_bytes))
         except (OSError, aiohttp.ClientError) as error:
-            raise Lost(describe(error)) from error
+            raise Lost(f"{self._site.base}: {describe(error)}") from error
 
 
 async def chunks(items: Items, options: ClientOptions) -> AsyncIterator[bytes]:

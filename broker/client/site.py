@@ -41,6 +41,11 @@ class Site:
         self._session: aiohttp.ClientSession | None = None
 
     @property
+    def base(self) -> str:
+        """Where it is, for a person."""
+        return self._address.socket or self._address.base
+
+    @property
     def session(self) -> aiohttp.ClientSession:
         """The session; made on first use, because it belongs to the running loop."""
         if self._session is None or self._session.closed:

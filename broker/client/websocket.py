@@ -63,7 +63,7 @@ class WebSocketLink:
                 raise Lost("the handshake failed") from error
             raise verdict(error.status, headers, blocked=True) from error
         except (OSError, aiohttp.ClientError) as error:
-            raise Lost(f"cannot connect: {describe(error)}") from error
+            raise Lost(f"{self._site.base}: {describe(error)}") from error
 
     async def receive(self) -> Sequence[Event]:
         """Wait for a frame; dead peers are found by the heartbeat."""
@@ -78,8 +78,8 @@ class WebSocketLink:
             return [self._told(read_close(int(data or 0), str(extra or "")))]
         if self._socket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
             raise Unreadable(f"a message is longer than {self._options.max_message_bytes} bytes")
-        error = self._socket.exception()
-        raise Lost(describe(error) if error is not None else "the connection was cut")
+        silent = isinstance(self._socket.exception(), TimeoutError)
+        raise Lost("the connection fell silent" if silent else "the connection was cut")
 
     async def close(self) -> None:
         """Say goodbye."""
