@@ -6,9 +6,14 @@ from pathlib import Path
 import sys
 
 from broker.settings import describe
+from docs.pages import cli, errors
 
 DOCS = Path(__file__).parent
-PAGES = {DOCS / "reference" / "settings.md": describe}
+PAGES = {
+    DOCS / "reference" / "settings.md": describe,
+    DOCS / "reference" / "errors.md": errors.page,
+    DOCS / "reference" / "cli.md": cli.page,
+}
 
 
 def main(check: bool) -> int:
