@@ -92,18 +92,30 @@ class Workload:
 
 
 FAN_OUT_FIGURES = ("cpu_per_delivery_us", "deliveries_per_s", "latency_p50_ms", "latency_p99_ms")
+
+FULL = 200_000
+"""Deliveries a second from which one connection may be too few to keep up a rate."""
+
 SATURATED = Publishing(publishers=32, depth=1, window=512)
+"""As fast as the server answers. A server may well answer one connection's requests in turn."""
+
+
+def steady(rate: float, audience: int) -> Publishing:
+    """Return publishing at a rate: on one connection, in one order, unless that is much."""
+    if rate * audience < FULL:
+        return Publishing(rate=rate)
+    return Publishing(rate=rate, publishers=32, depth=1)
 
 
 def _fan_out() -> list[Workload]:
-    steady = [
+    paced = [
         Workload(
             name=f"fanout-{subscribers}-{rate}",
             title=f"1 → {subscribers:,}, {rate:,} messages a second",
             group=f"Fan-out to {subscribers:,}",
             figures=FAN_OUT_FIGURES,
             subscribers=subscribers,
-            publishing=Publishing(rate=rate),
+            publishing=steady(rate, subscribers),
         )
         for subscribers, rates in ((1000, (20, 100, 1000)), (5000, (20, 100, 1000)))
         for rate in rates
@@ -119,7 +131,7 @@ def _fan_out() -> list[Workload]:
         )
         for subscribers in (1000, 5000)
     ]
-    return sorted(steady + saturated, key=lambda workload: workload.subscribers)
+    return sorted(paced + saturated, key=lambda workload: workload.subscribers)
 
 
 def _channels() -> list[Workload]:
@@ -211,7 +223,7 @@ def _streams() -> list[Workload]:
             figures=FAN_OUT_FIGURES,
             transport=Transport.SSE,
             subscribers=1000,
-            publishing=Publishing(rate=rate),
+            publishing=steady(rate, 1000),
         )
         for rate in (20, 100)
     ]
@@ -289,7 +301,7 @@ def _growth() -> list[Workload]:
             group="Growth in subscribers",
             figures=FAN_OUT_FIGURES,
             subscribers=subscribers,
-            publishing=Publishing(rate=20),
+            publishing=steady(20, subscribers),
             growth=subscribers,
         )
         for subscribers in (100, 1000, 10_000)
@@ -297,7 +309,7 @@ def _growth() -> list[Workload]:
     channels = [
         Workload(
             name=f"growth-{channels}-channels",
-            title=f"{channels:,} channels x 1 subscriber, 500 messages a second in all",
+            title=f"channels with one subscriber each: {channels:,}; 500 messages a second in all",
             group="Growth in channels",
             figures=FAN_OUT_FIGURES,
             subscribers=channels,
