@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Protocol
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from redis.asyncio.connection import (
     Connection,
@@ -49,7 +50,7 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = dict(parse_url(url))
+        options = _options(url)
         self._kind: type[RedisConnection] = options.pop("connection_class", Connection)
         self._options = options
         self._check_options()
@@ -107,3 +108,17 @@ class Address:
         scheme = "rediss" if self._kind is SSLConnection else "redis"
         host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
         return f"{scheme}://{host}:{port}/{self.database}"
+
+
+def _options(url: str) -> dict[str, Any]:
+    """Read a URL; what is wrong with it is told without quoting it, for it may hold a password."""
+    try:
+        options: dict[str, Any] = dict(parse_url(url))
+        path = urlsplit(url).path.strip("/")
+    except ValueError:
+        raise ValueError(
+            "the store URL cannot be read; is every special character in it percent-encoded?"
+        ) from None
+    if "path" not in options and path and not path.isdecimal():
+        raise ValueError("the path of the store URL must be the number of a database")
+    return options

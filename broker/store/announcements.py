@@ -16,6 +16,7 @@ from broker.store.wire import Reply, pack
 _log = logging.getLogger(__name__)
 
 _MESSAGE: Final = b"message"
+_WORDS: Final = 3
 _SUBSCRIBED: Final = b"subscribe"
 _PONGS: Final = (b"PONG", b"pong")
 _NAMES_PER_COMMAND: Final = 1000
@@ -35,7 +36,8 @@ class Route(NamedTuple):
     channel: str
 
 
-_ANSWER: Final = Route("", "")
+_Heard = tuple[Route, list[Message] | Tick | None]
+_ANSWER: Final[_Heard] = (Route("", ""), None)
 """Stands for what is no announcement."""
 
 
@@ -129,33 +131,45 @@ class AnnouncementProtocol(asyncio.Protocol):
 
     def _hear(self) -> None:
         """Read what came; hand messages over in as few calls as their order allows."""
-        gets, routes, announced = self._reader.gets, self._routes, self._ear.announced
+        gets, ear = self._reader.gets, self._ear
         tenant, messages = "", list[Message]()
         while (reply := gets()) is not False:
-            is_message = type(reply) is list and reply[0] == _MESSAGE
-            route = routes.get(reply[1]) if is_message else _ANSWER
-            if route is None:
-                continue
-            if messages and (route.tenant != tenant or not route.channel):
-                announced(tenant, messages)
+            if type(reply) is list and len(reply) == _WORDS and reply[0] == _MESSAGE:
+                heard = self._read(reply[1], reply[2])
+                if heard is None:
+                    continue
+                route, news = heard
+            else:
+                route, news = _ANSWER
+            if messages and (route.tenant != tenant or type(news) is not list):
+                ear.announced(tenant, messages)
                 messages = []
             tenant = route.tenant
-            if route is _ANSWER:
+            if type(news) is list:
+                messages += news
+            elif type(news) is Tick:
+                ear.ticked(tenant, news)
+            else:
                 self._answered(reply)
-                continue
-            try:
-                if route.channel:
-                    messages += decode_announcement(route.channel, reply[2])
-                else:
-                    self._ear.ticked(tenant, decode_tick(reply[2]))
-            except ValueError:
-                # The next announcement's `prev` shows the hole, and the hub reads what is missing.
-                _log.warning("Dropped an announcement of tenant %s that cannot be read.", tenant)
         if messages:
-            announced(tenant, messages)
+            ear.announced(tenant, messages)
+
+    def _read(self, name: bytes, payload: bytes) -> _Heard | None:
+        """Return what an announcement says and where it belongs; None where it is dropped."""
+        try:
+            route = self._routes.get(name)
+            if route is None:
+                return None
+            if route.channel:
+                return route, decode_announcement(route.channel, payload)
+            return route, decode_tick(payload)
+        except (TypeError, ValueError):
+            # The next announcement's `prev` shows the hole, and the hub reads what is missing.
+            _log.warning("Dropped an announcement that cannot be read.")
+            return None
 
     def _answered(self, reply: Reply) -> None:
-        word = reply[0] if isinstance(reply, list) else reply
+        word = reply[0] if isinstance(reply, list) and reply else reply
         if word == _SUBSCRIBED:
             self._ear.confirmed()
         elif word in _PONGS:

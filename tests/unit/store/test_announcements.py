@@ -1,0 +1,216 @@
+"""The wire of the announcement connection, byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from struct import Struct
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from broker.core.cursor import START, Cursor
+from broker.core.message import Message
+from broker.store.announcements import AnnouncementProtocol, Route
+from broker.store.codec import Tick
+from broker.store.wire import pack
+
+HEAD = Struct("<QQQQQI?")
+ROUTES = {
+    b"a": Route("one", "a"),
+    b"b": Route("one", "b"),
+    b"c": Route("two", "c"),
+    b"t": Route("one", ""),
+}
+
+
+class Ear:
+    """Keeps what it hears, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def announced(self, tenant: str, messages: Sequence[Message]) -> None:
+        self.heard += [(tenant, message) for message in messages]
+
+    def ticked(self, tenant: str, tick: Tick) -> None:
+        self.heard.append((tenant, tick))
+
+    def confirmed(self) -> None:
+        self.heard.append("confirmed")
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Give a loop that only tells the time."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+def connected(loop: asyncio.AbstractEventLoop) -> tuple[AnnouncementProtocol, Ear, Wire]:
+    """Return a connection to an ear, and its wire."""
+    ear, wire = Ear(), Wire()
+
+    async def make() -> AnnouncementProtocol:
+        return AnnouncementProtocol(ROUTES, ear)
+
+    protocol = loop.run_until_complete(make())
+    protocol.connection_made(wire)
+    return protocol, ear, wire
+
+
+def text(value: bytes) -> bytes:
+    """Write a byte string as the server does."""
+    return b"$%d\r\n%b\r\n" % (len(value), value)
+
+
+def whole(value: int) -> bytes:
+    """Write a number as the server does."""
+    return b":%d\r\n" % value
+
+
+def array(values: list[bytes]) -> bytes:
+    """Write a list as the server does."""
+    return b"*%d\r\n" % len(values) + b"".join(values)
+
+
+def pushed(kind: bytes, name: bytes, payload: bytes | int) -> bytes:
+    """Return what the server sends of its own accord."""
+    last = whole(payload) if isinstance(payload, int) else text(payload)
+    return array([text(kind), text(name), last])
+
+
+def announced(name: bytes, number: int) -> tuple[bytes, object]:
+    """Return an announcement of one message, and what is heard of it."""
+    payload = HEAD.pack(number, 1, number, 0, 0, 1, False) + b"%d" % number
+    route = ROUTES[name]
+    message = Message(number, route.channel, b"%d" % number, Cursor(1, number), START)
+    return pushed(b"message", name, payload), (route.tenant, message)
+
+
+def ticked(number: int) -> tuple[bytes, object]:
+    """Return an announced tick, and what is heard of it."""
+    payload = b"%d 2 %d" % (number, number)
+    return pushed(b"message", b"t", payload), ("one", Tick(number, Cursor(2, number)))
+
+
+events = st.lists(
+    st.one_of(
+        st.builds(announced, st.sampled_from([b"a", b"b", b"c"]), st.integers(1, 99)),
+        st.builds(ticked, st.integers(1, 99)),
+        st.just((pushed(b"subscribe", b"a", 1), "confirmed")),
+        st.just((pushed(b"unsubscribe", b"a", 0), None)),
+        st.just((pushed(b"message", b"unknown", b"?"), None)),
+        st.just((pushed(b"message", b"a", b"not an announcement"), None)),
+        st.just((b"+PONG\r\n", None)),
+        st.just((b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", None)),
+        st.just((b"+OK\r\n", None)),
+    ),
+    max_size=12,
+)
+
+
+@given(events=events, data=st.data())
+def test_everything_is_heard_in_order_wherever_it_is_split(
+    loop: asyncio.AbstractEventLoop, events: list[tuple[bytes, object]], data: st.DataObject
+) -> None:
+    """Any cuts between reads give the same messages, ticks and confirmations in the same order."""
+    protocol, ear, wire = connected(loop)
+    stream = b"".join(sent for sent, _ in events)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        protocol.data_received(stream[start:end])
+    assert [heard for _, heard in events if heard] == ear.heard
+    assert not wire.is_aborted
+
+
+replies = st.recursive(
+    st.sampled_from([b"message", b"subscribe", b"a", b"t", b"pong", b"", b"\n"]).map(text)
+    | st.integers(-9, 9).map(whole)
+    | st.sampled_from([b"$-1\r\n", b"*-1\r\n", b"+PONG\r\n", b"+\r\n", b"-ERR\r\n"]),
+    lambda values: st.lists(values, max_size=4).map(array),
+)
+
+
+@given(st.lists(st.binary(max_size=60) | replies, max_size=5))
+def test_arbitrary_bytes_end_the_connection_or_nothing(
+    loop: asyncio.AbstractEventLoop, chunks: list[bytes]
+) -> None:
+    """What is not the protocol of Redis is given up, without any other harm."""
+    protocol, ear, wire = connected(loop)
+    for chunk in chunks:
+        if not wire.is_aborted:
+            protocol.data_received(chunk)
+    assert not [heard for heard in ear.heard if heard != "confirmed"]
+    assert bool(protocol.refusal) == wire.is_aborted
+
+
+def test_messages_of_one_read_come_in_one_call(loop: asyncio.AbstractEventLoop) -> None:
+    """The hub is called once for a run of messages of one tenant."""
+    protocol, ear, _ = connected(loop)
+    calls: list[int] = []
+
+    def count(tenant: str, messages: Sequence[Message]) -> None:
+        calls.append(len(messages))
+
+    ear.announced = count  # type: ignore[method-assign]
+    stream = [announced(b"a", 1), announced(b"b", 2), announced(b"c", 3), announced(b"a", 4)]
+    protocol.data_received(b"".join(sent for sent, _ in stream))
+    assert [2, 1, 1] == calls
+
+
+def test_an_error_of_the_server_ends_the_connection(loop: asyncio.AbstractEventLoop) -> None:
+    """A refused login or subscription leaves its reason."""
+    protocol, _, wire = connected(loop)
+    protocol.data_received(b"-NOPERM no permission\r\n")
+    assert wire.is_aborted
+    assert protocol.refusal == "NOPERM no permission"
+
+
+def test_the_end_of_a_connection_is_told(loop: asyncio.AbstractEventLoop) -> None:
+    """Whoever waits for the connection to be ready or lost is woken, and nothing is sent later."""
+    protocol, _, wire = connected(loop)
+    protocol.data_received(b"+PONG\r\n")
+    assert (True, False) == (protocol.ready.done(), protocol.lost.done())
+    protocol.connection_lost(None)
+    assert protocol.lost.done()
+    protocol.ping()
+    protocol.abort()
+    assert (b"", False) == (wire.written, wire.is_aborted)
+
+
+def test_a_login_comes_before_everything(loop: asyncio.AbstractEventLoop) -> None:
+    """Credentials are sent where there are some, then a PING."""
+    protocol, _, wire = connected(loop)
+    protocol.log_in(())
+    protocol.log_in(("user", "secret"))
+    ping, login = pack(("PING",)), pack(("AUTH", "user", "secret"))
+    assert ping + login + ping == wire.written
+
+
+def test_many_channels_are_asked_for_in_pieces(loop: asyncio.AbstractEventLoop) -> None:
+    """No command names more than a thousand channels."""
+    protocol, _, wire = connected(loop)
+    names = [b"%d" % number for number in range(2001)]
+    protocol.subscribe(names)
+    protocol.unsubscribe(names[:1])
+    parts = [(b"SUBSCRIBE", *names[start : start + 1000]) for start in (0, 1000, 2000)]
+    expected = [pack(part) for part in parts] + [pack((b"UNSUBSCRIBE", b"0"))]
+    assert b"".join(expected) == wire.written
