@@ -14,7 +14,8 @@ INTRODUCTION = """\
 
 `broker VERB --help` says the same at the terminal. Verbs read the same `BROKER_…` variables as the
 broker itself ([settings](settings.md)), so that on its machine they need no further words. Results
-go to standard output, everything else to standard error. Ctrl-C ends a verb with exit code 130.
+go to standard output, everything else to standard error. Ctrl-C ends a verb with exit code 130, and
+`serve` with 0. `broker --version` names the version.
 
 This page is made of the parsers in `broker/cli/` by `make docs`.
 """
@@ -59,7 +60,7 @@ def _section(verb: str) -> Iterator[str]:
 
 def _rows(reader: argparse.ArgumentParser) -> Iterator[str]:
     for action in _actions(reader):
-        text = (action.help or "") % vars(action)
+        text = (action.help or "default: %(default)s") % vars(action)
         yield f"| `{_cell(_words(action))}` | {_cell(text)} |"
 
 

@@ -29,7 +29,8 @@ This page is made of the classes in `broker/core/errors.py` and below by `make d
 """
 
 ADVICE = {
-    "internal-error": "Look for the request id, the problem's `instance`, in the broker's log.",
+    "internal-error": "Look into the broker's log; the internal listener's `instance` ends with the"
+    " request id that stands there.",
     "bad-request": "Send it as [endpoints](endpoints.md) describes; `detail` names what is wrong.",
     "bad-cursor": "Send `tag` and `time` as they came; leave both out to begin anew.",
     "bad-channel": "Use names as [endpoints](endpoints.md#public-subscribing) describes them.",
@@ -111,7 +112,7 @@ def _sections() -> Iterator[str]:
         yield f"## `{slug}`\n"
         yield f"{kind.title} · {int(kind.status)} · {names}\n"
         yield f"{_meanings(kinds)}\n"
-        yield f"- What to do: {ADVICE[slug]}\n"
+        yield f"What to do: {ADVICE[slug]}\n"
 
 
 def _meanings(kinds: Sequence[type[BrokerError]]) -> str:
