@@ -40,7 +40,11 @@ class EmbeddedStore(RedisStore):
     async def open(self) -> None:
         await asyncio.to_thread(self._server.start)
         self._minder = asyncio.create_task(self._mind())
-        await super().open()
+        try:
+            await super().open()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         if self._minder is not None:
