@@ -1,0 +1,369 @@
+"""The shared store on real servers: addresses, credentials, versions, full memory, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from time import monotonic
+import asyncio
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+import pytest
+
+from broker.core.cursor import START
+from broker.core.errors import StoreUnavailable
+from broker.core.message import Draft
+from broker.core.ring import Retention
+from broker.store.base import Listener, Lookup, Publication, Stored
+from broker.store.options import StoreOptions
+from broker.store.redis import RedisStore
+from tests.conformance.store_subjects import Recorder
+from tests.support.stores import CURRENT, StoreServer, free_port
+from tests.support.waiting import PATIENCE, eventually
+
+StartStore = Callable[..., StoreServer]
+PASSWORD = "hunter2"
+
+
+class Node:
+    """A store and its listener, as one broker process has them."""
+
+    def __init__(self, store: RedisStore, listener: Listener, recorder: Recorder) -> None:
+        self.store = store
+        self.listener = listener
+        self.recorder = recorder
+
+    async def publish(self, body: bytes = b"1", channel: str = "a") -> int:
+        """Publish one message and return its id."""
+        publication = Publication([Draft(channel, body)], [Retention(10_000, 3600)])
+        (outcome,) = await self.store.publish("main", [publication], START)
+        assert isinstance(outcome, Stored)
+        return outcome.stamps[0].id
+
+    async def bodies(self) -> list[bytes]:
+        """Return every kept body."""
+        (history,) = await self.store.read("main", [Lookup("a", START)], 10_000, START)
+        return [message.body for message in history.messages]
+
+
+Connect = Callable[..., Awaitable[Node]]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Give a function that opens a store and a listener on channel `a`."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(url: str, options: StoreOptions | None = None) -> Node:
+            store = RedisStore(url, options)
+            stack.push_async_callback(store.close)
+            await store.open()
+            recorder = Recorder()
+            listener = await store.listener(recorder)
+            stack.push_async_callback(listener.close)
+            await listener.listen("main", ["a"])
+            return Node(store, listener, recorder)
+
+        yield connect
+
+
+async def assert_works(node: Node) -> None:
+    """Check that a message goes all the way."""
+    assert await node.publish(b"hello") == 1
+    await node.listener.tick("main", START)
+    assert [b"hello"] == node.recorder.bodies == await node.bodies()
+
+
+# --- addresses ----------------------------------------------------------------
+
+
+async def test_a_port_is_as_good_as_a_socket(start_store: StartStore, connect: Connect) -> None:
+    """A store is reached over TCP as over a unix socket, and both are the same one."""
+    server = start_store()
+    await assert_works(await connect(server.tcp_url))
+    node = await connect(server.unix_url)
+    assert await node.publish() == 2
+
+
+async def test_databases_are_apart(start_store: StartStore, connect: Connect) -> None:
+    """Two brokers on databases of one server hear nothing of each other."""
+    server = start_store()
+    nodes = [await connect(f"{server.tcp_url}/{number}") for number in (0, 5)]
+    for node in nodes:
+        await assert_works(node)
+
+
+async def test_a_password_is_sent_and_never_shown(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """The right password opens the store; a wrong or missing one is refused at once, unnamed."""
+    server = start_store()
+    server.command("CONFIG", "SET", "requirepass", PASSWORD)
+    host = server.tcp_url.removeprefix("redis://")
+    await assert_works(await connect(f"redis://:{PASSWORD}@{host}"))
+    for url in (f"redis://:{PASSWORD}x@{host}", f"redis://me:{PASSWORD}@{host}", f"redis://{host}"):
+        began = monotonic()
+        with pytest.raises(StoreUnavailable) as refusal:
+            await RedisStore(url).open()
+        assert monotonic() - began < 2 * PATIENCE
+        assert PASSWORD not in str(refusal.value)
+        assert PASSWORD not in repr(refusal.getrepr())
+
+
+async def test_a_user_needs_no_more_than_its_keys(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """An ACL user with the broker's keys and channels, and no dangerous commands, is enough."""
+    server = start_store(binary=CURRENT)
+    rules = ("~broker:*", "&broker:*", "+@all", "-@dangerous", "+info")
+    server.command("ACL", "SETUSER", "me", "on", f">{PASSWORD}", *rules)
+    host = server.tcp_url.removeprefix("redis://")
+    await assert_works(await connect(f"redis://me:{PASSWORD}@{host}"))
+
+
+async def test_a_user_without_channels_is_refused(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """What the server does not let us subscribe to is an error in time, not silence."""
+    server = start_store(binary=CURRENT)
+    rules = ("~broker:*", "resetchannels", "+@all")
+    server.command("ACL", "SETUSER", "me", "on", f">{PASSWORD}", *rules)
+    host = server.tcp_url.removeprefix("redis://")
+    with pytest.raises(StoreUnavailable):
+        await connect(f"redis://me:{PASSWORD}@{host}", StoreOptions(timeout_s=0.5))
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    """Write a certificate of 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    address = x509.IPAddress(IPv4Address("127.0.0.1"))
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_path, key_path = directory / "cert.pem", directory / "key.pem"
+    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return certificate_path, key_path
+
+
+async def test_tls_is_spoken_and_checked(
+    start_store: StartStore, connect: Connect, tmp_path: Path
+) -> None:
+    """`rediss://` encrypts both connections, and refuses a certificate that it does not know."""
+    certificate, key = make_certificate(tmp_path)
+    port = free_port()
+    start_store(
+        *("--tls-port", str(port), "--tls-auth-clients", "no"),
+        *("--tls-cert-file", str(certificate), "--tls-key-file", str(key)),
+        binary=CURRENT,
+    )
+    url = f"rediss://127.0.0.1:{port}"
+    await assert_works(await connect(f"{url}?ssl_ca_certs={certificate}"))
+    with pytest.raises(StoreUnavailable, match="CERTIFICATE"):
+        await RedisStore(url, StoreOptions(timeout_s=0.5)).open()
+
+
+async def test_nobody_at_the_address_is_unavailable_in_time(tmp_path: Path) -> None:
+    """A store that is not there is waited for until the deadline, and named."""
+    for url in (f"redis://127.0.0.1:{free_port()}", f"unix://{tmp_path}/none"):
+        store = RedisStore(url, StoreOptions(timeout_s=0.2))
+        began = monotonic()
+        with pytest.raises(StoreUnavailable, match=r"0\.2 s"):
+            await store.open()
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await store.listener(Recorder())
+        assert monotonic() - began < 2 * PATIENCE
+        await store.close()
+
+
+async def test_an_old_server_is_refused() -> None:
+    """A server before 6.2 is named with its version."""
+    left = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"$20\r\nredis_version:6.0.16\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    old = await asyncio.start_server(answer, "127.0.0.1", 0)
+    store = RedisStore(f"redis://127.0.0.1:{old.sockets[0].getsockname()[1]}")
+    with pytest.raises(StoreUnavailable, match=r"6\.0\.16; 6\.2 or newer"):
+        await store.open()
+    await store.close()
+    await left.wait()
+    old.close()
+    await old.wait_closed()
+
+
+# --- memory -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_warned"), [("allkeys-lru", True), ("volatile-ttl", True), ("noeviction", False)]
+)
+async def test_a_server_that_may_evict_is_warned_of(
+    start_store: StartStore, caplog: pytest.LogCaptureFixture, policy: str, is_warned: bool
+) -> None:
+    """A policy that can take rings away is named at start."""
+    server = start_store("--maxmemory", "100mb", "--maxmemory-policy", policy)
+    store = RedisStore(server.unix_url)
+    await store.open()
+    assert is_warned == (policy in caplog.text)
+    await store.close()
+
+
+async def test_p6_a_full_server_stores_nothing_by_halves(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """When memory runs out, a publication is refused whole, and goes through once there is some."""
+    server = start_store()
+    node = await connect(server.unix_url)
+    await node.publish(b"1")
+    server.command("CONFIG", "SET", "maxmemory", "1")
+    drafts = [Draft("a", b"2"), Draft("b", b"3"), Draft("a", b"4")]
+    publication = Publication(drafts, [Retention()] * 3, idempotency_key="k", fingerprint="f")
+    with pytest.raises(StoreUnavailable):
+        await node.store.publish("main", [publication], START)
+    assert [b"1"] == await node.bodies()
+    assert await node.store.info("main", "b") is None
+    server.command("CONFIG", "SET", "maxmemory", "0")
+    (outcome,) = await node.store.publish("main", [publication], START)
+    assert isinstance(outcome, Stored)
+    assert not outcome.repeated
+    await node.listener.tick("main", START)
+    assert [b"1", b"2", b"4"] == await node.bodies() == node.recorder.bodies
+
+
+# --- restarts -----------------------------------------------------------------
+
+
+async def test_p6_p7_a_restart_under_load_loses_and_repeats_nothing(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """Over restarts, clean or killed, each publish is answered late and stored once, in order."""
+    server = start_store("--appendonly", "yes", "--appendfsync", "always")
+    node = await connect(server.unix_url)
+    running = True
+    published = 0
+
+    async def storm() -> None:
+        nonlocal published
+        while running:
+            assert await node.publish(b"%d" % published) == published + 1
+            published += 1
+
+    storming = asyncio.create_task(storm())
+    for end in (server.stop, server.kill, server.stop):
+        before = published
+        await eventually(lambda before=before: published > before + 50)  # type: ignore[misc]
+        await asyncio.to_thread(end)
+        await asyncio.to_thread(server.start)
+    await eventually(lambda: node.recorder.events.count("resumed") == 3)
+    running = False
+    await storming
+    assert [b"%d" % number for number in range(published)] == await node.bodies()
+    await node.listener.tick("main", START)
+    assert sorted(node.recorder.messages, key=lambda message: message.cursor) == (
+        node.recorder.messages
+    )
+
+
+class LosingProxy:
+    """
+    Passes bytes on to a server, and loses the answer to the next script call when told to.
+
+    Attributes:
+        is_losing: Whether the next answer is to be lost.
+        lost: How many were.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._open = 0
+        self.is_losing = False
+        self.lost = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether every connection ended."""
+        return not self._open
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection, one command at a time."""
+        self._open += 1
+        server_reader, server_writer = await asyncio.open_unix_connection(self._path)
+        while command := await reader.read(65_536):
+            server_writer.write(command)
+            answer = await server_reader.read(65_536)
+            if self.is_losing and b"EVALSHA" in command:
+                self.is_losing = False
+                self.lost += 1
+                break
+            writer.write(answer)
+        for each in (writer, server_writer):
+            each.close()
+            await each.wait_closed()
+        self._open -= 1
+
+
+async def test_p6_a_publish_whose_answer_is_lost_is_stored_once(
+    start_store: StartStore, connect: Connect, tmp_path: Path
+) -> None:
+    """A server that stored, and whose answer never came, is asked again and says the same."""
+    server = start_store()
+    proxy = LosingProxy(server.unix_url.removeprefix("unix://"))
+    listening = await asyncio.start_unix_server(proxy.serve, tmp_path / "proxy")
+    store = RedisStore(f"unix://{tmp_path}/proxy")
+    node = Node(store, (await connect(server.unix_url)).listener, Recorder())
+    await node.publish(b"0")
+    for number in range(1, 11):
+        proxy.is_losing = True
+        assert await node.publish(b"%d" % number) == number + 1
+    assert proxy.lost == 10
+    assert [b"%d" % number for number in range(11)] == await node.bodies()
+    await store.close()
+    await eventually(lambda: proxy.left)
+    listening.close()
+    await listening.wait_closed()
+
+
+async def test_a_channel_is_forgotten_when_its_time_is_over(
+    start_store: StartStore, connect: Connect
+) -> None:
+    """The server itself forgets a silent channel and its ring."""
+    server = start_store()
+    node = await connect(server.unix_url, StoreOptions(channel_ttl_s=1))
+    publication = Publication([Draft("a", b"1")], [Retention(10, 1)])
+    (outcome,) = await node.store.publish("main", [publication], START)
+    assert isinstance(outcome, Stored)
+    cursor = outcome.stamps[0].cursor
+    assert await node.store.info("main", "a")
+    await eventually(lambda: server.command("KEYS", "broker:*:channel:*") == [], 10)
+    assert await node.store.info("main", "a") is None
+    (history,) = await node.store.read("main", [Lookup("a", cursor)], 10, START)
+    assert (True, []) == (history.gap, list(history.messages))
