@@ -13,7 +13,7 @@ local function is_after(time, tag, other_time, other_tag)
 end
 
 local function parse_cursor(text)
-  local time, tag = match(text, '^(%d+)-(%d+)$')
+  local time, tag = match(text, '^(%d+)%-(%d+)$')
   return tonumber(time), tonumber(tag)
 end
 
@@ -66,6 +66,6 @@ end
 -- is -1 where there is no ring. As a text it is read and written, expiry included, in one command
 -- each; as a hash it would take three.
 local function parse_record(text)
-  local id, last, age_s = match(text, '^(%d+) (%d+-%d+) (-?%d+)$')
-  return tonumber(id), last, tonumber(age_s)
+  local id, last, time, tag, age_s = match(text, '^(%d+) ((%d+)%-(%d+)) (%-?%d+)$')
+  return tonumber(id), last, tonumber(age_s), tonumber(time), tonumber(tag)
 end

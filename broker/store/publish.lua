@@ -6,7 +6,8 @@
 -- Plan: announcement prefix; channel_ttl_s, idempotency_ttl_s and receipt_ttl_s; floor time and
 --       tag; channels as {name, messages kept, age kept in seconds}, steps.
 -- Step: a part is {channel number, count of messages, 0 or 1 for wide};
---       a condition is {0, count of parts it covers, number of its idempotency key or 0, fingerprint, wanted cursor}.
+--       a condition is {0, count of parts it covers, number of its idempotency key or 0,
+--       fingerprint, wanted cursor}.
 --
 -- The receipt holds the answer for as long as the call may be sent again after a cut: that stores
 -- every message once, those without an idempotency key too.
@@ -33,8 +34,8 @@ local function open_channel(number)
   }
   local kept = call('GET', channel.record)
   if kept then
-    channel.id, channel.last, channel.kept_age_s = parse_record(kept)
-    channel.time, channel.tag = parse_cursor(channel.last)
+    channel.id, channel.last, channel.kept_age_s, channel.time, channel.tag = parse_record(kept)
+    channel.kept_time = channel.time
     -- Never true unless the clock was lost alone; then no cursor may come back either.
     if is_after(channel.time, channel.tag, time, tag) then
       time, tag = channel.time, channel.tag
@@ -66,7 +67,7 @@ local function append(channel, from, to, width)
   local ring, messages, id, last = channel.ring, channel.messages, channel.id, channel.last
   if id == 0 then
     call('UNLINK', ring)
-    last = beginning
+    last, channel.time, channel.tag = beginning, parse_cursor(beginning)
   end
   answer[#answer + 1] = id + 1
   answer[#answer + 1] = tag + 1
@@ -74,10 +75,9 @@ local function append(channel, from, to, width)
     run.to = to
   else
     announce()
-    local prev_time, prev_tag = parse_cursor(last)
     run = {
-      channel = channel, id = id + 1, tag = tag + 1, prev_time = prev_time, prev_tag = prev_tag,
-      width = width, from = from, to = to,
+      channel = channel, id = id + 1, tag = tag + 1,
+      prev_time = channel.time, prev_tag = channel.tag, width = width, from = from, to = to,
     }
   end
   local cursor
@@ -95,7 +95,7 @@ local function append(channel, from, to, width)
     end
     last = cursor
   end
-  channel.id, channel.last, channel.used = id, last, true
+  channel.id, channel.last, channel.time, channel.tag, channel.used = id, last, time, tag, true
 end
 
 -- What speaks against a publication, or nil.
@@ -159,7 +159,7 @@ local function finish(channel)
       call('XTRIM', channel.ring, 'MAXLEN', channel.messages)
     end
     -- Ages count in whole seconds, so a second call in the same second has nothing to do here.
-    if channel.time ~= time or channel.kept_age_s ~= age_s then
+    if channel.kept_time ~= time or channel.kept_age_s ~= age_s then
       call('XTRIM', channel.ring, 'MINID', format('%d', math.max(0, time - age_s)))
       call('EXPIREAT', channel.ring, format('%d', time + age_s + 1))
     end
