@@ -11,9 +11,9 @@ import aiohttp
 
 from broker.client.errors import Lost, Unreadable, describe
 from broker.client.link import Ask
-from broker.client.message import Event, Gap, Moved, read_events
+from broker.client.message import Event, Gap, Message, Moved, read_events
 from broker.client.options import ClientOptions
-from broker.client.site import Site, header_cursor, read_body, refusal
+from broker.client.site import Site, header_cursor, refusal
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BadCursor
 
@@ -110,11 +110,38 @@ async def poll(
         ) as response:
             if response.status not in _ANSWERS:
                 raise await refusal(response, blocked=mode == "longpoll")
-            body = await read_body(response, options.max_answer_bytes)
-            events = [*_gaps(response, ask.cursor), *read_events(filter(None, body.split(b"\n")))]
-            return events, header_cursor(response.headers)
+            lines, whole = await _read_lines(response, options.max_answer_bytes)
+            events = [*_gaps(response, ask.cursor), *read_events(lines)]
+            return events, header_cursor(response.headers) if whole else _last_cursor(events)
     except (OSError, aiohttp.ClientError) as error:
         raise Lost(f"{site.base}: {describe(error)}") from error
+
+
+async def _read_lines(response: ClientResponse, limit: int) -> tuple[list[bytes], bool]:
+    """
+    Read the messages of an answer, a line each, in the order of their cursors.
+
+    Returns:
+        The lines, and whether they are all: of an answer that is cut short the whole lines count,
+        so that a line that never carries an answer to its end still brings messages.
+    """
+    pieces, size, whole = [], 0, True
+    try:
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > limit:
+                raise Unreadable(f"an answer is longer than {limit} bytes")
+            pieces.append(piece)
+    except (OSError, aiohttp.ClientError):
+        whole = False
+        if not any(b"\n" in piece for piece in pieces):
+            raise
+    *lines, _ = b"".join(pieces).split(b"\n")
+    return [line for line in lines if line], whole
+
+
+def _last_cursor(events: Sequence[Event]) -> Cursor | None:
+    return next((event.cursor for event in reversed(events) if isinstance(event, Message)), None)
 
 
 def _gaps(response: ClientResponse, after: Cursor | None) -> list[Gap]:
