@@ -107,7 +107,10 @@ class Endpoints:
         }
         if isinstance(error, MethodNotAllowed):
             headers[hdrs.ALLOW] = ", ".join(_methods(_split(request)[0]))
-        return web.Response(status=error.status, body=refusal_body(error), headers=headers)
+        response = web.Response(status=error.status, body=refusal_body(error), headers=headers)
+        if isinstance(error, Draining):
+            response.force_close()  # the next request is for another node
+        return response
 
 
 def _split(request: web.BaseRequest) -> tuple[str, str]:
