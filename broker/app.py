@@ -95,10 +95,9 @@ class Node:
             self.hub.high_water,
             PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
         )
+        api = make_api(self._api_services())
         self.internal = HttpListener(
-            make_api(self._api_services()),
-            settings.internal,
-            ListenOptions(shared=settings.workers > 1),
+            api.server, settings.internal, ListenOptions(shared=settings.workers > 1), api.front
         )
         self._announcements: Announcements | None = None
         self._sync: Sync | None = None
@@ -138,6 +137,7 @@ class Node:
             catalog=lambda: self.catalog,
             settings=self.settings,
             keys=ApiKeys(self.settings.api_keys),
+            wheel=self.wheel,
             sessions=lambda: self.attendance.count,
             draining=self.is_draining,
         )

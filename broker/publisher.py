@@ -66,6 +66,15 @@ class Publisher:
                 retry with the same idempotency key stores them once.
             Unavailable: too much is waiting already; nothing was stored.
         """
+        return await self.submit(tenant, publication)
+
+    def submit(self, tenant: str, publication: Publication) -> asyncio.Future[Stored]:
+        """
+        Queue a publication; what becomes of it is in the future, as `publish` says.
+
+        Raises:
+            Unavailable: too much is waiting already; nothing was stored.
+        """
         count = len(publication.drafts)
         if self._queued and self._queued + count > self._limits.queue_messages:
             raise Unavailable(
@@ -79,7 +88,7 @@ class Publisher:
             queue = self._queues[tenant] = deque()
             self._background.start(self._commit_all(tenant, queue))
         queue.append(waiting)
-        return await waiting.answer
+        return waiting.answer
 
     async def close(self) -> None:
         """Wait until everything that was accepted is stored or refused."""

@@ -45,7 +45,7 @@ class Boundary:
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
             return _failed(request.method)
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_site(request.headers)
         endpoint, rest = self._router.find(_path(request))
         tenant = MAIN_TENANT if endpoint.keyless else self._guard.tenant(request.headers)

@@ -37,7 +37,7 @@ class Call(NamedTuple):
     rest: str
 
 
-Handler = Callable[[Call], Awaitable[web.Response]]
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 """Answers the calls of one method of one endpoint."""
 
 

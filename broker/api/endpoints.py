@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from asyncio import BaseProtocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
 from broker.api.access import Guard
 from broker.api.boundary import Boundary
 from broker.api.channels import Channels
+from broker.api.express import Express, ExpressLimits
 from broker.api.health import Health
 from broker.api.problems import problem
-from broker.api.publish import Publish
+from broker.api.publish import Publish, answer_stored
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
 from broker.transports.server import ServerOptions, make_server
@@ -20,9 +23,22 @@ _LINE_BYTES = 8190
 """Request line beside the channels that it names."""
 
 
-def make_api(services: Services) -> web.Server:
+class Api(NamedTuple):
     """
-    Make the server of the internal listener; on a running loop. `web.ServerRunner` serves it.
+    The internal listener's application.
+
+    Attributes:
+        server: Answers every request.
+        front: Makes the first protocol of a connection.
+    """
+
+    server: web.Server
+    front: Callable[[], BaseProtocol]
+
+
+def make_api(services: Services) -> Api:
+    """
+    Make the application of the internal listener; on a running loop.
 
     Args:
         services: What the endpoints work with.
@@ -30,20 +46,29 @@ def make_api(services: Services) -> web.Server:
     settings = services.settings
     guard = Guard(services.keys, settings.internal)
     names_bytes = settings.max_publish_channels * (settings.max_channel_bytes + 1)
-    return make_server(
-        Boundary(Router(endpoints(services)), guard).handle,
+    publish = Publish(services)
+    server = make_server(
+        Boundary(Router(endpoints(services, publish)), guard).handle,
         lambda _, error: problem(error),
         ServerOptions(line_bytes=_LINE_BYTES + names_bytes, body_bytes=settings.max_body_bytes),
     )
+    express = publish.express = Express(
+        publish.submit,
+        answer_stored,
+        server,
+        services.wheel,
+        ExpressLimits(wait_s=settings.publish_wait_s, body_bytes=settings.max_message_bytes),
+    )
+    return Api(server, express.connection)
 
 
-def endpoints(services: Services) -> Sequence[Endpoint]:
+def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
     """
     Return every internal endpoint.
 
     Source: `design.md` section 7.
     """
-    publish, channels, health = Publish(services), Channels(services), Health(services)
+    channels, health = Channels(services), Health(services)
     return (
         Endpoint("/publish", {hdrs.METH_POST: publish.many}),
         Endpoint("/publish/{channels}", {hdrs.METH_POST: publish.one}),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from time import time
 
 from aiohttp import hdrs, web
 import orjson
 
+from broker.core.cursor import http_date
 from broker.core.errors import BrokerError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -54,3 +56,19 @@ def answer(
     if headers:
         all_headers.update(headers)
     return web.Response(body=body, status=status, headers=all_headers)
+
+
+def serialise(response: web.Response) -> bytes:
+    """Return a whole answer as bytes, for connections that are not aiohttp's."""
+    body = response.body
+    if not isinstance(body, bytes):
+        raise TypeError("only answers of bytes are sent in one piece")
+    status = HTTPStatus(response.status)
+    lines = [f"HTTP/1.1 {int(status)} {status.phrase}", f"Content-Length: {len(body)}"]
+    lines.append(f"Date: {http_date(int(time()))}")
+    lines += [
+        f"{name}: {value}"
+        for name, value in response.headers.items()
+        if name != hdrs.CONTENT_LENGTH
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import sleep
+from asyncio import Future, sleep
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from aiohttp import web
@@ -11,6 +12,7 @@ import orjson
 from broker.api.batch import BatchReader
 from broker.api.call import Call, read_body
 from broker.api.deadline import Deadline
+from broker.api.express import Express
 from broker.api.headers import EVENT_ID, IF_MATCH, PublishHeaders, read_headers
 from broker.api.media import Media, read_media
 from broker.api.problems import answer
@@ -36,41 +38,75 @@ class Publish:
 
     Args:
         services: What they work with.
+
+    Attributes:
+        express: Remembers plain publishes, where there is one.
     """
 
     def __init__(self, services: Services) -> None:
+        self.express: Express | None = None
         self._services = services
         self._settings = services.settings
         self._deadline = Deadline(services.settings.publish_wait_s)
         self._known = Targets(services.catalog(), services.settings)
 
-    async def one(self, call: Call) -> web.Response:
+    async def one(self, call: Call) -> web.StreamResponse:
         """Store one message in every channel of the path, in all or in none (P6)."""
         settings = self._settings
         channels = parse_channels(
             call.rest, settings.max_publish_channels, settings.max_channel_bytes
         )
-        targets = self._targets()
-        retentions = [targets[channel].retention for channel in channels]
+        self._check(channels)
         headers = read_headers(call.request.headers)
         if headers.if_match and len(channels) > 1:
             raise BadHeader("If-Match needs a single channel in the path", field=IF_MATCH)
         media = read_media(call.request.headers)
         body = await self._body(call)
+        publication = self._publication(call.rest, channels, media, headers, body)
+        response = answer_stored(await self._store(call.tenant, publication))
+        if self.express is None:
+            return response
+        return self.express.learn(call, media, headers, response)
+
+    def submit(
+        self, tenant: str, channel: str, media: Media, headers: PublishHeaders, body: bytes
+    ) -> Future[Stored]:
+        """
+        Queue one message for one channel.
+
+        Raises:
+            BrokerError: what is wrong with it, as `one` says.
+        """
+        publication = self._publication(channel, (channel,), media, headers, body)
+        return self._services.publisher.submit(tenant, publication)
+
+    def _check(self, channels: Sequence[str]) -> None:
+        """Refuse channels that cannot be published to, before the body is read."""
+        targets = self._targets()
+        for channel in channels:
+            targets[channel]
+
+    def _publication(
+        self,
+        path: str,
+        channels: Sequence[str],
+        media: Media,
+        headers: PublishHeaders,
+        body: bytes,
+    ) -> Publication:
+        targets = self._targets()
         text = _message(media, body)
         for channel in channels:
             if len(text) > targets[channel].max_bytes:
                 raise too_large(channel, targets[channel], len(text))
         event = headers.event_id, headers.event_type
-        drafts = [Draft(channel, text, *event) for channel in channels]
-        publication = Publication(
-            drafts,
-            retentions,
+        return Publication(
+            [Draft(channel, text, *event) for channel in channels],
+            [targets[channel].retention for channel in channels],
             headers.idempotency_key,
-            _fingerprint(call.rest, media, headers, body),
+            _fingerprint(path, media, headers, body),
             headers.if_match,
         )
-        return _stored(await self._store(call.tenant, publication))
 
     async def many(self, call: Call) -> web.Response:
         """Store the messages of an array or of lines, all or none (P6)."""
@@ -95,7 +131,7 @@ class Publish:
             _fingerprint("", media, headers, body),
             headers.if_match,
         )
-        return _stored(await self._store(call.tenant, publication))
+        return answer_stored(await self._store(call.tenant, publication))
 
     def _targets(self) -> Targets:
         """Return the channels known so far; begin anew under new rules."""
@@ -164,7 +200,8 @@ def _fingerprint(path: str, media: Media, headers: PublishHeaders, body: bytes) 
     return digest.hexdigest()
 
 
-def _stored(stored: Stored) -> web.Response:
+def answer_stored(stored: Stored) -> web.Response:
+    """Return the answer to a publish: where each message stands."""
     rows = [
         {"channel": channel, "id": number, "tag": str(tag), "time": http_date(time)}
         for channel, number, (time, tag) in stored.stamps

@@ -11,6 +11,7 @@ from broker.hub import Hub
 from broker.publisher import Publisher
 from broker.settings import Settings
 from broker.store.base import Store
+from broker.wheel import Wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Services:
         catalog: Gives the channel rules of this moment; reloading replaces them.
         settings: Limits and the listen address.
         keys: Keys that open the listener.
+        wheel: Ends connections and waits.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
     """
@@ -35,5 +37,6 @@ class Services:
     catalog: Callable[[], Catalog]
     settings: Settings
     keys: ApiKeys
+    wheel: Wheel
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False

@@ -13,18 +13,35 @@ them first when aiohttp moves.
 
 from __future__ import annotations
 
-from asyncio import Transport
+from asyncio import BaseProtocol, BaseTransport, Transport
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
+from typing import Protocol as Shape
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpProcessingError, WebSocketReader
 
 from broker.core.errors import BadRequest
-from broker.transports.connection import Connection
 
-AnyConnection = TypeVar("AnyConnection", bound=Connection)
+
+class Taker(Shape):
+    """What takes a connection over: a protocol of the loop that can write."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Take the transport on."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the client is gone."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent."""
+
+    def write(self, data: bytes) -> bool:
+        """Send bytes."""
+
+
+AnyConnection = TypeVar("AnyConnection", bound=Taker)
 
 _PROBE: Final = b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
 _PROBED: Final = [("GET", "/probe", ((b"Host", b"probe"),))]
@@ -73,7 +90,7 @@ def take_over(
     The handler then binds the session and returns `TakenOver` without another `await`.
 
     Args:
-        request: The request that is answered, without a body.
+        request: The request that is answered, without a body or with one that was read.
         make: Makes the connection; called only if it is taken over.
         head: Status line and headers, with the empty line, and what else comes first.
 
@@ -103,8 +120,8 @@ def _refuse_company(request: web.BaseRequest) -> None:
     protocol = request.protocol
     if protocol._messages:  # noqa: SLF001  # nothing public tells
         raise BadRequest(_NOT_ALONE)
-    if request.body_exists:
-        raise BadRequest("a subscription has no body", field="Content-Length")
+    if request.body_exists and not request.content.at_eof():
+        raise BadRequest("the body has not been read", field="Content-Length")
     if _holds_half_a_request(request):
         protocol.close()  # once this request is answered: what follows can no longer be read
         raise BadRequest(_NOT_ALONE)
@@ -130,12 +147,12 @@ def _holds_half_a_request(request: web.BaseRequest) -> bool:
     return read != _PROBED
 
 
-def _release(protocol: web.RequestHandler, transport: Transport, connection: Connection) -> bytes:
+def _release(protocol: web.RequestHandler, transport: Transport, connection: Taker) -> bytes:
     """Part aiohttp from its transport; return what it had read beyond the request."""
     early = _EarlyBytes()
     # Hands over what was read behind the request, and resumes reading if aiohttp had paused it.
     protocol.set_parser(cast("WebSocketReader", early))
-    transport.set_protocol(connection)
+    transport.set_protocol(cast("BaseProtocol", connection))
     protocol.transport = None  # or it would be closed
     protocol._task_handler = None  # noqa: SLF001  # or, by configuration, it would be cancelled
     protocol.connection_lost(None)

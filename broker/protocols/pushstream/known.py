@@ -9,8 +9,7 @@ are of few, harmless characters, and any other difference sends the request to a
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import unquote
 import re
 
@@ -55,9 +54,6 @@ _HEADERS = (
         re.compile(rb"[A-Za-z0-9+/]{22}=="),
     ),
 )
-
-T = TypeVar("T")
-
 
 class Cut(NamedTuple):
     """
@@ -128,33 +124,3 @@ def _take_out(head: bytes, texts: list[tuple[int, int, str, str]]) -> Cut:
             parameters[name] = unquote(text) if "%" in text else text
     pieces.append(head[at:])
     return Cut(head, _HOLE.join(pieces), parameters, headers)
-
-
-class Memory(Generic[T]):
-    """
-    Remembers something for each shape; the one unused longest goes first.
-
-    Args:
-        size: Shapes remembered at most.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._known: OrderedDict[bytes, T] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def get(self, shape: bytes) -> T | None:
-        """Return what is remembered for a shape."""
-        known = self._known.get(shape)
-        if known is not None:
-            self._known.move_to_end(shape)
-        return known
-
-    def put(self, shape: bytes, known: T) -> None:
-        """Remember something for a shape."""
-        self._known[shape] = known
-        self._known.move_to_end(shape)
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)

@@ -11,8 +11,9 @@ from aiohttp import HttpVersion11, web
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.core.shapes import Shapes
 from broker.protocols.pushstream.admission import Admission, Admitted
-from broker.protocols.pushstream.known import Cut, Memory, cut
+from broker.protocols.pushstream.known import Cut, cut
 from broker.protocols.pushstream.request import Subscription, read_cursor
 from broker.transports.front import Seat
 
@@ -44,7 +45,7 @@ class Recall:
     def __init__(self, admission: Admission, size: int, closed: Callable[[], bool]) -> None:
         self._admission = admission
         self._closed = closed
-        self._memory: Memory[_Known] = Memory(size)
+        self._memory: Shapes[_Known] = Shapes(size)
         self._unparsed: OrderedDict[Transport, Cut] = OrderedDict()
 
     def serve(self, head: bytes, seat: Seat) -> bool:

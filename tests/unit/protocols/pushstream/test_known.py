@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from broker.protocols.pushstream.known import MAX_HEAD_BYTES, Memory, cut
+from broker.protocols.pushstream.known import MAX_HEAD_BYTES, cut
 
 
 def poll(query: str = "", headers: str = "", path: str = "/longpoll/a") -> bytes:
@@ -96,14 +96,3 @@ def test_what_is_cut_out_can_be_put_back(line: bytes, tag: bytes, header: bytes)
         for value in kept:
             rebuilt = rebuilt.replace(b"\0", value, 1)
         assert head == rebuilt
-
-
-def test_the_memory_forgets_what_was_unused_longest() -> None:
-    """The number of remembered requests is bounded."""
-    memory: Memory[int] = Memory(2)
-    memory.put(b"a", 1)
-    memory.put(b"b", 2)
-    assert 1 == memory.get(b"a")
-    memory.put(b"c", 3)
-    assert memory.get(b"b") is None
-    assert 2 == len(memory)
