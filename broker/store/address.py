@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from redis.asyncio.connection import (
     Connection,
+    RedisSSLContext,
     SSLConnection,
     UnixDomainSocketConnection,
     parse_url,
 )
+from redis.exceptions import RedisError
 
 _READ_BYTES: Final = 65_536
 _COMMON: Final = frozenset({"db", "username", "password"})
@@ -54,6 +56,7 @@ class Address:
         self._kind: type[RedisConnection] = options.pop("connection_class", Connection)
         self._options = options
         self._check_options()
+        self._tls = _tls(options) if self._kind is SSLConnection else None
         self.database = int(options.get("db", 0))
         self.name = self._name()
 
@@ -86,9 +89,7 @@ class Address:
             await loop.create_unix_connection(lambda: protocol, self._options["path"])
             return protocol
         host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
-        tls = None
-        if self._kind is SSLConnection:
-            tls = SSLConnection(**self._options).ssl_context.get()
+        tls = None if self._tls is None else self._tls.get()
         await loop.create_connection(lambda: protocol, host, port, ssl=tls)
         return protocol
 
@@ -108,6 +109,14 @@ class Address:
         scheme = "rediss" if self._kind is SSLConnection else "redis"
         host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
         return f"{scheme}://{host}:{port}/{self.database}"
+
+
+def _tls(options: dict[str, Any]) -> RedisSSLContext:
+    """Read the `ssl_…` options; the files that they name are read when a connection is made."""
+    try:
+        return SSLConnection(**options).ssl_context
+    except RedisError as error:
+        raise ValueError(f"the store URL: {error}") from None
 
 
 def _options(url: str) -> dict[str, Any]:

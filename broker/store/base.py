@@ -6,7 +6,8 @@ which `tests/conformance/test_store*.py` check on every implementation:
 
 1. **One order.** Every message of a tenant gets a cursor greater than all cursors ever given out
    for that tenant, whatever the clock does: `time` is the greatest of the store's clock, the last
-   time and the `floor` of the call; `tag` counts from 1 in every new second (P1, P5).
+   time and the `floor` of the call; `tag` counts from 1 in every new second, save the first of
+   a new or flushed tenant, where it begins after whatever an earlier life gave out (P1, P5).
 2. **All or nothing.** The messages of one `Publication` are stored together or not at all, in one
    step with their announcement. The publications of one call do not depend on each other (P6).
 3. **Contiguous.** The ids of a channel count from 1 without a hole; every message names its
@@ -120,7 +121,7 @@ class Sink(Protocol):
         """Take note that every announcement up to the cursor has been handed over."""
 
     def interrupted(self) -> None:
-        """Take note that announcements are missing from now on."""
+        """Take note that announcements are missing from now on; some may still come."""
 
     def resumed(self) -> None:
         """Take note that everything is listened to again; what lies between must be read."""
@@ -217,8 +218,8 @@ class Store(ABC):
         Args:
             tenant: Whose channels.
             lookups: Channels and cursors.
-            limit: Messages per channel at most, the oldest first; a longer history comes with
-                `complete` false.
+            limit: Messages per channel at most, from 1, the oldest first; a longer history comes
+                with `complete` false.
             floor: A cursor known to be in use: a store that lost its clock begins after it.
 
         Returns:

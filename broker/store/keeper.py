@@ -144,12 +144,12 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _die_with_parent() -> None:
+def _die_with_parent() -> None:  # pragma: no cover - runs between fork and exec
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def main() -> int:
+def main() -> int:  # pragma: no cover - a program of its own
     """Become the keeper of the command line's server, unless it has one."""
     binary, directory, path = sys.argv[1:]
     if lock(Path(directory) / KEEPER_LOCK, fcntl.LOCK_EX) is None:
@@ -160,5 +160,5 @@ def main() -> int:
     return Keeper(binary, Path(directory), path).run()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - a program of its own
     sys.exit(main())

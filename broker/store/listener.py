@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from random import uniform
 from secrets import token_hex
@@ -145,14 +145,15 @@ class RedisListener(Listener):
         while True:
             await self._watch(connection)
             self._subscriptions.detach()
-            self._sink.interrupted()
-            _log.warning("The announcement connection to %s broke.", self._address.name)
+            reason = connection.refusal or "it was closed"
+            _log.warning("The connection to %s broke: %s.", self._address.name, reason)
+            _tell(self._sink.interrupted)
             for tick in self._ticks_under_way.values():
                 if not tick.done():
                     tick.set_exception(_Interrupted())
             connection = await self._reconnect()
-            self._sink.resumed()
-            _log.info("The announcement connection to %s is back.", self._address.name)
+            _log.info("The connection to %s is back.", self._address.name)
+            _tell(self._sink.resumed)
 
     async def _watch(self, connection: AnnouncementProtocol) -> None:
         """Wait until the connection is lost; give it up when it is dead."""
@@ -166,6 +167,7 @@ class RedisListener(Listener):
                 connection.ping()
                 pinged_at = now
             elif now - pinged_at > self._timeout_s:
+                connection.refusal = "it gave no sign of life"
                 connection.abort()
                 await connection.lost
 
@@ -228,3 +230,11 @@ class RedisListener(Listener):
 
     def _unavailable(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(f"the store at {self._address.name} {what}")
+
+
+def _tell(note: Callable[[], None]) -> None:
+    """Tell the sink; a fault of its own must not end the keeping of the connection."""
+    try:
+        note()
+    except Exception:  # noqa: BLE001 - whatever it is
+        _log.exception("The sink failed.")

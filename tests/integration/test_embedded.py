@@ -379,3 +379,121 @@ def test_asking_a_dead_socket_is_no_answer(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         assert keeper.ask(str(tmp_path / "silent"), "PING") == b""
+
+
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """Put the handlers of signals back that a keeper in this process changes."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
+
+
+def places(data_dir: Path) -> tuple[str, Path, str]:
+    """Return what a keeper is told, after making its directory."""
+    binary, directory, path = PrivateServer(data_dir)._places()
+    Path(directory).mkdir()
+    return binary, Path(directory), path
+
+
+def test_a_keeper_without_users_stops(data_dir: Path, kept_signals: None) -> None:
+    """A keeper takes over from an orphan, starts a server, and ends it when nobody is there."""
+    binary, directory, path = places(data_dir)
+    orphan = start_orphan(binary, str(directory), path)
+    wait_until(lambda: answers(data_dir))
+    try:
+        assert keeper.Keeper(binary, directory, path).run() == 0
+        assert orphan.wait(5) == 0
+        assert not answers(data_dir)
+    finally:
+        orphan.kill()
+        orphan.wait()
+        keeper_lock = directory / keeper.USERS_LOCK
+        release(keeper_lock)
+
+
+def release(path: Path) -> None:
+    """Close every descriptor of this process on a file."""
+    for each in Path("/proc/self/fd").iterdir():
+        if each.exists() and each.resolve() == path.resolve():
+            os.close(int(each.name))
+
+
+def test_a_keeper_gives_up_on_a_server_that_cannot_run(data_dir: Path, kept_signals: None) -> None:
+    """A program that ends at once is started three times."""
+    _, directory, path = places(data_dir)
+    users = keeper.lock(directory / keeper.USERS_LOCK, fcntl.LOCK_SH)
+    assert users is not None
+    program = directory / "server"
+    program.write_text(f"#!/bin/sh\necho started >> {directory}/starts\nexit 1\n")
+    program.chmod(0o700)
+    assert keeper.Keeper(str(program), directory, path).run() == 1
+    os.close(users)
+    assert len((directory / "starts").read_text().splitlines()) == keeper.MOST_QUICK_ENDS
+
+
+def test_a_keeper_stops_when_it_is_asked_to(data_dir: Path, kept_signals: None) -> None:
+    """A keeper that is ended stops its server, though it has users, and kills one that hangs."""
+    _, directory, path = places(data_dir)
+    users = keeper.lock(directory / keeper.USERS_LOCK, fcntl.LOCK_SH)
+    assert users is not None
+    program = directory / "server"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.kill(os.getppid(), signal.SIGTERM)\ntime.sleep(600)\n"
+    )
+    program.chmod(0o700)
+    began = monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keeper, "STOP_S", 0.2)
+        assert keeper.Keeper(str(program), directory, path).run() == 0
+    os.close(users)
+    assert monotonic() - began < 10 * PATIENCE
+
+
+async def test_a_keeper_that_cannot_be_started_again_is_logged(
+    data_dir: Path,
+    opened: AsyncExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A failure to start a keeper anew does not end the attempts."""
+    store = await use(data_dir, opened)
+    monkeypatch.setattr(store._server, "_is_unkept", unkept_and_helpless)
+    await eventually(lambda: caplog.text.count("cannot be started again") == 2)
+    assert await publish(store) == 1
+    monkeypatch.undo()
+
+
+def unkept_and_helpless() -> bool:
+    """Fail as the system does when it has no more processes to give."""
+    raise OSError("no processes left")
+
+
+async def test_a_socket_directory_of_somebody_else_is_refused(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that another user, or a link, put in the way is not used."""
+    (data_dir / "valkey").symlink_to(data_dir)
+    store = EmbeddedStore(data_dir)
+    with pytest.raises(StoreUnavailable, match="not a directory of this user's"):
+        await store.open()
+    (data_dir / "valkey").unlink()
+
+
+async def test_a_server_that_never_answers_is_given_up(
+    data_dir: Path, opened: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for a server ends."""
+    await use(data_dir, opened)
+    monkeypatch.setattr("broker.store.server.START_S", 0.2)
+    pid = server_pid(data_dir)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s"):
+            await EmbeddedStore(data_dir).open()
+    finally:
+        os.kill(pid, signal.SIGCONT)

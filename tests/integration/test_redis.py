@@ -278,12 +278,14 @@ async def test_p6_p7_a_restart_under_load_loses_and_repeats_nothing(
             published += 1
 
     storming = asyncio.create_task(storm())
-    for end in (server.stop, server.kill, server.stop):
+    for round_, end in enumerate((server.stop, server.kill, server.stop), 1):
         before = published
         await eventually(lambda before=before: published > before + 50)  # type: ignore[misc]
         await asyncio.to_thread(end)
         await asyncio.to_thread(server.start)
-    await eventually(lambda: node.recorder.events.count("resumed") == 3)
+        await eventually(
+            lambda round_=round_: node.recorder.events.count("resumed") == round_  # type: ignore[misc]
+        )
     running = False
     await storming
     assert [b"%d" % number for number in range(published)] == await node.bodies()
@@ -367,3 +369,95 @@ async def test_a_channel_is_forgotten_when_its_time_is_over(
     assert await node.store.info("main", "a") is None
     (history,) = await node.store.read("main", [Lookup("a", cursor)], 10, START)
     assert (True, []) == (history.gap, list(history.messages))
+
+
+# --- bounds -------------------------------------------------------------------
+
+
+async def test_ticks_of_many_tenants_stay_bounded(
+    start_store: StartStore, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so many tenants' tick channels stay subscribed, and every tick still comes."""
+    monkeypatch.setattr("broker.store.listener._TICKED_TENANTS", 2)
+    server = start_store()
+    node = await connect(server.unix_url)
+    for number in [*range(10), *range(10)]:
+        await node.listener.tick(f"t{number}", START)
+    await eventually(lambda: len(server.command("PUBSUB", "CHANNELS", "*:tick@0:*")) == 2)
+
+
+async def test_a_long_listing_is_cut_short(
+    start_store: StartStore,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A listing that takes half the deadline returns what it found, and says so in the log."""
+    server = start_store()
+    node = await connect(server.unix_url)
+    for number in range(10):
+        await node.publish(channel=f"c{number}")
+    monkeypatch.setattr("broker.store.redis._SCAN_KEYS", 2)
+    assert len(await node.store.channels("main", "", 100)) == 10
+    times = iter([0.0, 100.0])
+    monkeypatch.setattr("broker.store.redis.monotonic", lambda: next(times))
+    assert len(await node.store.channels("main", "", 100)) < 10
+    assert "cut short" in caplog.text
+
+
+async def test_many_channels_are_listed_in_pieces(
+    start_store: StartStore, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many channels match, no step of the server is long, and the order is by name."""
+    monkeypatch.setattr("broker.store.redis._INFO_CHANNELS", 7)
+    node = await connect(start_store().unix_url)
+    names = [f"c{number:03}" for number in range(100)]
+    drafts = [Draft(name, b"1") for name in reversed(names)]
+    await node.store.publish("main", [Publication(drafts, [Retention()] * 100)], START)
+    assert names == [info.channel for info in await node.store.channels("main", "", 1000)]
+    assert names[:20] == [info.channel for info in await node.store.channels("main", "", 20)]
+
+
+async def test_closing_waits_for_nobody(start_store: StartStore, connect: Connect) -> None:
+    """Calls in flight end by themselves, later ones at once, and no connection stays."""
+    server = start_store()
+    node = await connect(server.unix_url)
+    publishing = [asyncio.create_task(node.publish()) for _ in range(40)]
+    await asyncio.sleep(0)
+    await node.store.close()
+    ends = await asyncio.gather(*publishing, return_exceptions=True)
+    assert {int, StoreUnavailable} >= {type(end) for end in ends}
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await node.publish()
+    await node.listener.close()
+    await eventually(lambda: len(server.command("CLIENT", "LIST").splitlines()) == 1)
+
+
+async def test_a_sink_that_fails_does_not_end_the_listening(
+    start_store: StartStore, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the sink is logged, and the connection is kept up all the same."""
+    server = start_store()
+    node = await connect(server.unix_url)
+    failures = ["resumed", "interrupted"]
+
+    class Failing(Recorder):
+        def interrupted(self) -> None:
+            super().interrupted()
+            assert not failures
+
+        def resumed(self) -> None:
+            super().resumed()
+            assert not (failures and failures.pop())
+
+    recorder = Failing()
+    listener = await node.store.listener(recorder)
+    await listener.listen("main", ["a"])
+    for round_ in range(1, 4):
+        server.command("CLIENT", "KILL", "TYPE", "pubsub")
+        await eventually(lambda round_=round_: recorder.events.count("resumed") == round_)  # type: ignore[misc]
+    await node.publish(b"1")
+    await listener.tick("main", START)
+    assert [b"1"] == recorder.bodies
+    assert caplog.text.count("The sink failed") >= 3
+    await listener.close()

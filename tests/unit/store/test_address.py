@@ -39,6 +39,7 @@ def test_an_address_is_named_without_credentials(
         ("redis://:secret@h?max_conections=5", "unknown option 'max_conections'"),
         ("rediss://:secret@h?ssl_ca_cert=x", "did you mean ssl_ca_certs?"),
         ("redis://:secret@h?ssl_cert_reqs=none", "unknown option 'ssl_cert_reqs'"),
+        ("rediss://:secret@h?ssl_cert_reqs=some", "Requirements Flag: some"),
         ("unix://:secret@?db=1", "must name a socket"),
         ("redis://:secret@h?db=first", "cannot be read"),
         ("redis://:secret@h:port", "cannot be read"),
