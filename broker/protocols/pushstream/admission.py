@@ -39,11 +39,13 @@ class Admitted(NamedTuple):
         tenant: Whose channels.
         channels: Those of the requested channels that are allowed, in order.
         grants: What the token allows, or None without one.
+        rulebook: The rules by which it was decided.
     """
 
     tenant: str
     channels: tuple[str, ...]
     grants: Grants | None
+    rulebook: Rulebook
 
 
 class Admission:
@@ -76,23 +78,31 @@ class Admission:
         grants = await self._verifier.authenticate(request.token) if request.token else None
         return self._admit(grants, request)
 
-    def admit_now(self, request: Subscription) -> Admitted:
+    def admit_again(self, request: Subscription, before: Admitted | None) -> Admitted:
         """
-        Do the same without waiting for keys that would have to be fetched.
+        Do the same for a request that was admitted before, without waiting for keys.
+
+        Args:
+            request: What is asked for.
+            before: What it was admitted to last, if it was; holds while token and rules are those.
 
         Raises:
             Unauthorized: as `admit`, or the token's key is not known yet.
             ChannelForbidden: as `admit`.
         """
         grants = self._verifier.verify(request.token) if request.token else None
+        if before is not None and before.grants is grants and before.rulebook is self._rulebook():
+            return before
         return self._admit(grants, request)
 
     def _admit(self, grants: Grants | None, request: Subscription) -> Admitted:
         tenant = MAIN_TENANT if grants is None else grants.tenant
-        return Admitted(tenant, self._allowed(grants, request.channels), grants)
-
-    def _allowed(self, grants: Grants | None, channels: Sequence[str]) -> tuple[str, ...]:
         rulebook = self._rulebook()
+        return Admitted(tenant, self._allowed(rulebook, grants, request.channels), grants, rulebook)
+
+    def _allowed(
+        self, rulebook: Rulebook, grants: Grants | None, channels: Sequence[str]
+    ) -> tuple[str, ...]:
         decisions = [decide(rulebook, grants, "subscribe", channel) for channel in channels]
         allowed = tuple(
             channel

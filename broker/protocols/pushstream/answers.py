@@ -9,7 +9,7 @@ import math
 
 import orjson
 
-from broker.core.cursor import Cursor, http_date
+from broker.core.cursor import START, Cursor, http_date
 from broker.core.errors import BrokerError
 
 GAP_HEADER = "X-Broker-Gap"
@@ -120,6 +120,7 @@ class PollAnswers:
         elif not versioned:
             fixed["Connection"] = "keep-alive"
         self._fixed = _lines(fixed)
+        self._nothing: tuple[tuple[Cursor, Cursor | None, int], bytes] = ((START, None, 0), b"")
 
     def messages(self, body: bytes, cursor: Cursor, gap: Cursor | None) -> bytes:
         """Return the answer that carries messages."""
@@ -132,7 +133,10 @@ class PollAnswers:
 
     def nothing(self, cursor: Cursor, gap: Cursor | None = None) -> bytes:
         """Return the answer without a message; its cursor is the client's next one (2.3.4)."""
-        return b"%b\r\n" % self._head(HTTPStatus.NOT_MODIFIED, cursor, gap)
+        key = cursor, gap, int(time())
+        if self._nothing[0] != key:  # those who wait together are answered alike
+            self._nothing = key, b"%b\r\n" % self._head(HTTPStatus.NOT_MODIFIED, cursor, gap)
+        return self._nothing[1]
 
     def refusal(self, error: BrokerError, cursor: Cursor, retry_after_s: float | None) -> bytes:
         """Return the answer of a wait that ends early; the client keeps its place."""

@@ -55,6 +55,7 @@ _HEADERS = (
     ),
 )
 
+
 class Cut(NamedTuple):
     """
     A request taken apart.

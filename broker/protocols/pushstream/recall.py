@@ -24,9 +24,27 @@ MAX_UNPARSED = 4096
 """Requests on their way through aiohttp whose bytes are kept, to be remembered if they succeed."""
 
 
-class _Known(NamedTuple):
-    subscription: Subscription
-    route: Route
+MAX_RECENT = 1024
+"""Requests that are remembered to the last byte: those who wait together ask alike again."""
+
+
+class _Known:
+    """A shape that was served: what it asks for, how it is served, what it was admitted to."""
+
+    __slots__ = ("admitted", "route", "subscription")
+
+    def __init__(self, subscription: Subscription, route: Route) -> None:
+        self.subscription = subscription
+        self.route = route
+        self.admitted: Admitted | None = None
+
+
+class _Recent(NamedTuple):
+    """A request with its cursor, read."""
+
+    known: _Known
+    parts: Cut
+    cursor: Cursor | None
 
 
 class Recall:
@@ -46,20 +64,36 @@ class Recall:
         self._admission = admission
         self._closed = closed
         self._memory: Shapes[_Known] = Shapes(size)
+        self._recent: dict[bytes, _Recent] = {}
         self._unparsed: OrderedDict[Transport, Cut] = OrderedDict()
 
     def serve(self, head: bytes, seat: Seat) -> bool:
         """Serve a request that is known; False when it is aiohttp's to answer."""
-        parts = cut(head)
-        known = None if parts is None else self._memory.get(parts.shape)
-        if parts is None or known is None or self._closed():
+        recent = self._recent.get(head) or self._read(head)
+        if recent is None or self._closed():
             return False
+        known = recent.known
         try:
-            cursor = read_cursor(parts.parameters, parts.headers)
-            admitted = self._admission.admit_now(known.subscription)
+            admitted = self._admission.admit_again(known.subscription, known.admitted)
         except BrokerError:
             return False
-        return known.route(admitted, cursor, parts, seat)
+        known.admitted = admitted
+        return known.route(admitted, recent.cursor, recent.parts, seat)
+
+    def _read(self, head: bytes) -> _Recent | None:
+        parts = cut(head)
+        known = None if parts is None else self._memory.get(parts.shape)
+        if parts is None or known is None:
+            return None
+        try:
+            recent = _Recent(known, parts, read_cursor(parts.parameters, parts.headers))
+        except BrokerError:
+            return None
+        if "Sec-WebSocket-Key" not in parts.headers:  # which never comes again
+            if len(self._recent) >= MAX_RECENT:
+                self._recent.clear()
+            self._recent[head] = recent
+        return recent
 
     def expect(self, transport: Transport, head: bytes) -> None:
         """Keep the bytes of a request until `claim`."""
