@@ -11,7 +11,7 @@ and a slug that names it in problem bodies, metrics and `docs/reference/errors.m
     - `NotFound` 404: `UnknownChannel`, `UnknownPath`
     - `MethodNotAllowed` 405
     - `BodyTimeout` 408
-    - `Conflict` 409/412/422: `PreconditionFailed`, `IdempotencyMismatch`
+    - `PreconditionFailed` 412, `IdempotencyMismatch` 422
     - `BodyTooLarge` 413
     - `UnsupportedMedia` 415
     - `TooMany` 429

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.settings.declare import setting
-from broker.settings.kinds import Switch
 from broker.settings.measures import Bytes, Seconds, Whole
 
 
@@ -24,12 +23,6 @@ class Subscribing:
         256,
         doc="Length of a channel's name.",
         why="Names carry a kind and one or two ids; what is longer is a mistake.",
-    )
-    backtrack: bool = setting(
-        Switch(),
-        False,
-        doc="Whether `.b5` at the end of a name asks for the last 5 messages.",
-        why="A user id such as `b5` at the end of a name must stay one.",
     )
     longpoll_timeout_s: float = setting(
         Seconds(0.05, 3600.0),
@@ -53,8 +46,9 @@ class Subscribing:
     websocket_ping_s: float = setting(
         Seconds(1.0, 3600.0),
         30.0,
-        doc="Time between two pings of a WebSocket; unanswered by the next, it is closed.",
-        why="Shorter than proxies' usual minute of silence, and a dead peer is gone within one.",
+        doc="Silence after which a WebSocket is pinged; after two pings without a sign of life it "
+        "is closed.",
+        why="Shorter than proxies' usual minute of silence, and a dead peer is gone in two.",
     )
     max_frame_bytes: int = setting(
         Bytes(125, 2**20),

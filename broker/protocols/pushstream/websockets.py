@@ -8,7 +8,7 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from broker.core.cursor import START, Cursor
+from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.admission import Admitted
@@ -174,4 +174,6 @@ class WebSockets:
     ) -> None:
         retry_after_s = self._services.retry_after_s() if error.retry else None
         connection = take_over(request, self._connection, answer)
-        connection.end(error, subscription.cursor or START, retry_after_s)
+        # A client may adopt this cursor; a newcomer's would have begun now.
+        cursor = subscription.cursor or Cursor(int(self._services.wall_clock()), 0)
+        connection.end(error, cursor, retry_after_s)
