@@ -94,6 +94,7 @@ class Node:
             store,
             self.hub.high_water,
             PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
+            self.hub.wrote,
         )
         api = make_api(self._api_services())
         self.internal = HttpListener(

@@ -119,6 +119,12 @@ class Hub:
         tenant = self._tenants.get(name)
         return START if tenant is None else tenant.high_water
 
+    def wrote(self, name: str, cursor: Cursor) -> None:
+        """Take note of what a publisher of this node was given."""
+        tenant = self._tenants.get(name)
+        if tenant is not None and cursor > tenant.written:
+            tenant.written = cursor
+
     def feed(self, tenant: Tenant, names: tuple[str, ...], encoder: Encoder) -> Feed:
         """
         Return the feed of a channel list in a dialect, new if need be.

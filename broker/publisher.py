@@ -45,12 +45,20 @@ class Publisher:
         store: Where messages go.
         floor: Gives the highest cursor of a tenant that this node has seen.
         limits: Bounds.
+        wrote: Told the tenant and the last cursor of what was stored, before its publisher is.
     """
 
-    def __init__(self, store: Store, floor: Callable[[str], Cursor], limits: PublishLimits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        floor: Callable[[str], Cursor],
+        limits: PublishLimits,
+        wrote: Callable[[str, Cursor], None] = lambda _tenant, _cursor: None,
+    ) -> None:
         self._store = store
         self._floor = floor
         self._limits = limits
+        self._wrote = wrote
         self._queues: dict[str, deque[_Waiting]] = {}
         self._background = Background()
         self._queued = 0
@@ -124,6 +132,13 @@ class Publisher:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
             return
+        cursors = [
+            outcome.stamps[-1].cursor
+            for outcome in outcomes
+            if isinstance(outcome, Stored) and outcome.stamps
+        ]
+        if cursors:
+            self._wrote(tenant, max(cursors))
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if waiting.answer.done():
                 continue

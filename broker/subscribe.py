@@ -99,6 +99,21 @@ class Subscriber:
         """
         return await self._sync.tick(self._hub.tenant(tenant_name))
 
+    def is_settled(self, tenant_name: str) -> bool:
+        """Tell whether everything that publishers of this node were told is stored has arrived."""
+        tenant = self._hub.tenant(tenant_name)
+        return tenant.written <= tenant.high_water
+
+    async def settle(self, tenant_name: str) -> None:
+        """
+        Return once `is_settled`: who asks at once then finds what was published before.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+        """
+        if not self.is_settled(tenant_name):
+            await self.now(tenant_name)
+
     def attach(
         self, entry: Entry, outlet: Outlet, grants: Grants | None, *, notices: bool
     ) -> Session:

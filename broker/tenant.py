@@ -15,15 +15,17 @@ class Tenant:
         high_water: Every announcement up to this cursor has been handed to this node.
         channels: Channels that the node listens to, or is about to.
         feeds: Number of its feeds; without any, nobody needs the mark to move on.
+        written: Highest cursor that publishers of this node were given.
     """
 
-    __slots__ = ("channels", "feeds", "high_water", "name")
+    __slots__ = ("channels", "feeds", "high_water", "name", "written")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.high_water = START
         self.channels: dict[str, Channel] = {}
         self.feeds = 0
+        self.written = START
 
     def rise(self, cursor: Cursor) -> None:
         """Move the high-water mark on."""

@@ -82,6 +82,8 @@ class Polling:
         subscription = services.read(request, path)
         admitted = await services.admit(subscription)
         encoder = self._encoder(request)
+        if not hold:
+            await services.subscriber.settle(admitted.tenant)
         found = await self._find(admitted, subscription.cursor, encoder)
         if request.method == hdrs.METH_HEAD:
             return self._by_aiohttp(request, found)
@@ -107,6 +109,8 @@ class Polling:
     ) -> bool:
         """Answer a poll of a known shape (a `Route`)."""
         services = self._services
+        if not hold and not services.subscriber.is_settled(admitted.tenant):
+            return False
         entry = services.subscriber.enter_now(admitted.tenant, admitted.channels, cursor, encoder)
         found = None if entry is None else self._look(entry, admitted, cursor, encoder)
         if found is None:
