@@ -55,14 +55,12 @@ class Backfill:
                 return
             if history.gap:
                 older.clear()
-                floor = history.head
+                floor = history.messages[0].prev if history.messages else history.head
             older += history.messages
             if history.messages:
                 cursor = history.messages[-1].cursor
             if history.complete or not history.messages:
                 cursor = max(cursor, mark)
         older = [message for message in older if message.cursor <= ring.floor]
-        if floor > START:
-            first = older[:1] or ring.since(START, 1)
-            floor = min(first[0].prev if first else floor, ring.floor)
-        channel.fill(older, floor)
+        below = [message.prev for message in ring.since(START, 1)]
+        channel.fill(older, min(floor, ring.floor, *below))

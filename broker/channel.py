@@ -23,12 +23,10 @@ class Late(NamedTuple):
     Attributes:
         messages: Messages that were found, in order.
         gap: What is lost for good, or None.
-        floor: Cursor of the last lost message.
     """
 
     messages: Sequence[Message]
     gap: Gap | None
-    floor: Cursor
 
 
 class Channel:
@@ -97,6 +95,11 @@ class Channel:
     def is_wanted(self) -> bool:
         """Whether anybody is attached to one of its feeds."""
         return any(not feed.is_empty for feeds in self.feeds.values() for feed in feeds)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether something turned up behind the mark since announcements are kept back."""
+        return bool(self._late) or self._lost is not None
 
     def carry(self, feed: Feed) -> None:
         """Add a feed that wants this channel's messages."""
@@ -208,7 +211,5 @@ class Channel:
         self.is_fresh = False
         messages, self._late = self._late, []
         lost, self._lost = self._lost, None
-        if lost is not None:
-            after, floor = lost
-            return Late(messages, Gap(self.name, after, self.first_after(floor)), floor)
-        return Late(messages, None, START) if messages else None
+        gap = None if lost is None else Gap(self.name, lost[0], self.first_after(lost[1]), lost[1])
+        return Late(messages, gap) if messages or gap else None

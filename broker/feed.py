@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from broker.channel import Channel, Late
 from broker.cohort import Cohort, Cohorts
 from broker.core.cursor import START, Cursor
-from broker.core.encoder import Encoder
+from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import merge
 from broker.core.session import Session, State
 from broker.owed import Owed
@@ -147,6 +147,8 @@ class Feed:
 
     def hold(self) -> None:
         """Stop taking messages: a channel is being synchronised with the store."""
+        if not self.held:
+            self._run.rise(self.safe_cursor())  # cursors up to here were handed out
         self.held += 1
 
     def release(self, late: Late | None = None) -> None:
@@ -212,6 +214,8 @@ class Feed:
         """Tidy up after a cohort was written to; have it called again if it is not at the head."""
         if not cohort.members:
             self.cohorts.remove(cohort)
+            if self.is_empty:
+                self._around.emptied(self)
         elif cohort.position < self._run.head:
             self._turns.queue(cohort)
         else:
@@ -281,7 +285,7 @@ class Feed:
             return 0
         owed = self._owed.take(session)
         if owed is not None:
-            return self._send(session, self._encode(session, owed))
+            return self._send(session, self._encode(session, owed, owed.gaps))
         position = session.position
         if position is not None and self._run.has(position):
             return self._catch_up_in_run(session, position)
@@ -291,17 +295,18 @@ class Feed:
         elif piece.frames or piece.gaps:
             head = self._run.head if piece.complete else None
             session.advance(piece.cursor, head)
-            return self._send(session, self._encode(session, piece), head)
+            data = self._encode(session, piece, session.untold(piece.gaps))
+            return self._send(session, data, head)
         elif not self.held:
             self._go_live(session, self._run.head)
         return 0
 
-    def _encode(self, session: Session, piece: Piece) -> bytes:
+    def _encode(self, session: Session, piece: Piece, gaps: Sequence[Gap]) -> bytes:
         frames = piece.frames
-        if piece.gaps and session.notices:
-            frames = [*map(self.encoder.gap, piece.gaps), *frames]
-        first = max((gap.first for gap in piece.gaps), default=None)
-        return self.encoder.join(frames, piece.cursor, first)
+        if gaps and session.notices:
+            frames = [*map(self.encoder.gap, gaps), *frames]
+        first = max((gap.first for gap in gaps), default=None)
+        return self.encoder.join(frames, piece.cursor, first) if frames or gaps else b""
 
     def _catch_up_in_run(self, session: Session, position: int) -> int:
         host = self.cohorts.host(position)
@@ -347,9 +352,13 @@ class Feed:
             None when the local rings do not reach back to the cursor and the store has to be read.
         """
         now = self._around.high_water()
-        if after >= self._run.cursor:
+        if after >= self._run.cursor or self._is_unsettled():
             return Piece((), after if self.held else max(after, now), (), complete=True)
         for channel in self.channels:
             channel.used_at = now.time
             channel.expire(now.time)
         return replay(self.channels, self.encoder, after, self.safe_cursor(), limit_bytes)
+
+    def _is_unsettled(self) -> bool:
+        """Tell whether rings hold what turned up late: it is shared out when the feed goes on."""
+        return self.held > 0 and any(channel.is_late for channel in self.channels)

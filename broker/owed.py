@@ -51,7 +51,7 @@ class Owed:
 
     def _owe(self, session: Session, messages: Sequence[Message], late: Sequence[Late]) -> None:
         cursor = session.cursor
-        gaps = [each.gap for each in late if each.gap is not None and each.floor <= cursor]
+        gaps = [each.gap for each in late if each.gap is not None and each.gap.last <= cursor]
         frames = [
             self._encoder.message(message._replace(cursor=cursor))
             for message in messages

@@ -23,7 +23,7 @@ class Piece(NamedTuple):
     Attributes:
         frames: Encoded messages, in order; together within the limit.
         cursor: Where the holder stands once it has them.
-        gaps: What is missing before the first frame of its channel.
+        gaps: What is missing after the cursor that was asked for.
         complete: Whether the holder then has everything up to now.
     """
 
@@ -38,9 +38,6 @@ def replay(
 ) -> Piece | None:
     """
     Return what follows a cursor.
-
-    A gap belongs to the piece that goes past it: who is cut off before asks for it again, and who
-    has got that far is not told twice (P3).
 
     Args:
         channels: Whose messages.
@@ -67,9 +64,9 @@ def replay(
     found = clip(Span(cursors, frames, complete), limit_bytes)
     cursor = until if found.complete else found.cursors[-1]
     gaps = [
-        Gap(channel.name, after, channel.first_after(after))
+        Gap(channel.name, after, channel.first_after(after), channel.ring.floor)
         for channel in channels
-        if after < channel.ring.floor <= cursor
+        if channel.ring.floor > after
     ]
     return Piece(found.items, cursor, gaps, found.complete)
 

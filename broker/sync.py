@@ -184,13 +184,19 @@ class Sync:
             await self._until_connected()
             cuts = self._cuts
             behind = [channel for channel in behind if tenant.has(channel)]
-            await self._listener.listen(tenant.name, [channel.name for channel in behind])
+            await self._listen(tenant, [channel.name for channel in behind])
             await self.tick(tenant)
             while behind and cuts == self._cuts:
                 lookups = [Lookup(channel.name, channel.ring.head) for channel in behind]
                 histories = await self._reader.read(tenant, lookups)
                 if cuts == self._cuts:
                     behind = self._take_all(tenant, behind, histories)
+
+    async def _listen(self, tenant: Tenant, names: Sequence[str]) -> None:
+        await self._listener.listen(tenant.name, names)
+        unwanted = [name for name in names if name not in tenant.channels]
+        if unwanted:  # dropped meanwhile
+            self._listener.forget(tenant.name, unwanted)
 
     async def _until_connected(self) -> None:
         try:
@@ -245,13 +251,14 @@ def _take(tenant: Tenant, channel: Channel, history: History) -> bool:
 
 
 def _lost_up_to(channel: Channel, history: History, mark: Cursor) -> Cursor:
-    """Return the cursor of the last message that is no longer kept, the mark at most."""
+    """Return the cursor of the last message that is lost for good; at most the mark."""
+    end = min(history.head, mark)
+    if history.messages:
+        return min(history.messages[0].prev, end)
     head = channel.ring.head
-    pending = (message for message in channel.pending or () if message.cursor > head)
-    first = next(iter(history.messages), None) or next(pending, None)
-    # What was announced after the read may have predecessors that the read could not see.
-    lost = history.head if first is None else min(first.prev, history.head)
-    return min(lost, mark)
+    pending = [message for message in channel.pending or () if message.cursor > head]
+    # What was announced is at hand, though the store has dropped it again.
+    return min(pending[0].prev, end) if pending and pending[-1].cursor >= end else end
 
 
 async def _done(tasks: set[asyncio.Task[None]]) -> None:

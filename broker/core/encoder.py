@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from broker.core.cursor import Cursor
+from broker.core.cursor import START, Cursor
 from broker.core.message import Message
 
 
@@ -17,11 +17,13 @@ class Gap(NamedTuple):
         channel: Where they are missing.
         after: The subscriber's cursor; the last message it is known to have.
         first: First cursor from which on nothing is missing.
+        last: Cursor of the last message that is missing; no dialect tells it.
     """
 
     channel: str
     after: Cursor
     first: Cursor
+    last: Cursor = START
 
 
 class Encoder(Protocol):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BrokerError
 
 if TYPE_CHECKING:
+    from broker.core.encoder import Gap
     from broker.core.grants import Grants
+
+_NOTHING: Mapping[str, Cursor] = MappingProxyType({})
 
 
 class Outlet(Protocol):
@@ -117,6 +121,7 @@ class Session:
 
     __slots__ = (
         "_cursor",
+        "_told",
         "blocked",
         "cohort",
         "farewell",
@@ -146,6 +151,7 @@ class Session:
         self.blocked = False
         self.queued = False
         self._cursor = START
+        self._told = _NOTHING
 
     @property
     def state(self) -> State:
@@ -184,6 +190,15 @@ class Session:
         """Take note that everything up to the cursor was handed to the outlet."""
         self._cursor = cursor
         self.position = position
+
+    def untold(self, gaps: Sequence[Gap]) -> Sequence[Gap]:
+        """Return those gaps that it has not been told yet; it is told them now."""
+        if not gaps:
+            self._told = _NOTHING
+            return ()
+        told = self._told
+        self._told = {**told, **{gap.channel: gap.last for gap in gaps}}
+        return [gap for gap in gaps if gap.last > told.get(gap.channel, START)]
 
     def exit(self) -> Cursor:
         """Leave for good; return the cursor to come back with."""
