@@ -69,8 +69,26 @@ class Cohort:
         feed = self.feed
         if self.position >= feed.head or not self.members:
             return 0
-        data, self.position = feed.piece(self.position)
+        before = self.position
+        data, self.position = feed.piece(before)
         count = len(self.members)
+        feed.flow.messages += (self.position - before) * count
+        feed.flow.bytes += len(data) * count
+        self._write_all(data)
+        return count
+
+    def beat(self, data: bytes) -> int:
+        """Write a sign of life to every member, unless there is more to write; count the writes."""
+        count = len(self.members)
+        if self.position < self.feed.head or not count:
+            return 0
+        self.feed.flow.bytes += len(data) * count
+        self._write_all(data)
+        return count
+
+    def _write_all(self, data: bytes) -> None:
+        """Write to every member, then let go of those that are done or fell behind."""
+        feed = self.feed
         self.flushing = True
         self._write(data)
         for session in self._leaving():
@@ -80,7 +98,6 @@ class Cohort:
                 feed.lag(session, self)
         self.flushing = False
         feed.flushed(self)
-        return count
 
     def _leaving(self) -> list[Session]:
         stalled, self._stalled = self._stalled, []
@@ -96,6 +113,27 @@ class Cohort:
             else:
                 if sent != size:
                     session.outlet.spill(memoryview(data)[sent:])
+
+
+class Beat:
+    """
+    A turn of a cohort that writes a sign of life and no message.
+
+    Args:
+        cohort: Whose members.
+        data: What is written.
+    """
+
+    __slots__ = ("_cohort", "_data", "queued")
+
+    def __init__(self, cohort: Cohort, data: bytes) -> None:
+        self._cohort = cohort
+        self._data = data
+        self.queued = False
+
+    def flush(self) -> int:
+        """Write; return the writes made."""
+        return self._cohort.beat(self._data)
 
 
 class Cohorts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from broker.channel import Channel, Late
-from broker.cohort import Cohort, Cohorts
+from broker.cohort import Beat, Cohort, Cohorts
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import merge
@@ -42,6 +42,7 @@ class Feed:
         names: The channels asked for.
         channels: Those that come from the store.
         encoder: The dialect.
+        flow: Where what it writes is counted.
         held: Number of its channels that are being synchronised.
         append: Adds a frame, with its cursor, to the run; `wake` has it written.
         waiting: Number of those who are about to attach.
@@ -58,6 +59,7 @@ class Feed:
         "channels",
         "cohorts",
         "encoder",
+        "flow",
         "held",
         "idle_since",
         "is_dropped",
@@ -76,6 +78,7 @@ class Feed:
         self.is_dropped = False
         self.cohorts = Cohorts(around.limits.cohort_size)
         self.lagging: set[Session] = set()
+        self.flow = around.flows.of(self.encoder.transport)
         # Of channels that are being synchronised nothing is known yet, so nothing may be served.
         self._run = Run(START if self.held else around.high_water())
         self.append = self._run.append
@@ -144,6 +147,11 @@ class Feed:
             cursor = self.safe_cursor()
             self.append(form(self.encoder, cursor), cursor)
             self.wake()
+
+    def beat(self, data: bytes) -> None:
+        """Have a sign of life written to every live session that is up to date."""
+        for cohort in self.cohorts:
+            self._turns.queue(Beat(cohort, data))
 
     def hold(self) -> None:
         """Stop taking messages: a channel is being synchronised with the store."""
@@ -243,17 +251,21 @@ class Feed:
         """
         session.enter(self, cursor)
         self.lagging.add(session)
+        self.flow.sessions += 1
+        self.flow.lagging += 1
         self.catch_up(session)
 
     def leave(self, session: Session) -> Cursor:
         """Let a session go and return the cursor it can safely come back with."""
         cohort = session.cohort
         cursor = session.exit()
+        self.flow.sessions -= 1
         if isinstance(cohort, Cohort):
             self._leave_cohort(session, cohort)
             self._trim()
         else:
             self.lagging.discard(session)
+            self.flow.lagging -= 1
             self._owed.take(session)
         if self.is_empty:
             self._around.emptied(self)
@@ -264,6 +276,8 @@ class Feed:
         session.fall_behind()
         self._leave_cohort(session, cohort)
         self.lagging.add(session)
+        self.flow.lagging += 1
+        self.flow.lags += 1
 
     def _leave_cohort(self, session: Session, cohort: Cohort) -> None:
         del cohort.members[session]
@@ -303,6 +317,7 @@ class Feed:
 
     def _encode(self, session: Session, piece: Piece, gaps: Sequence[Gap]) -> bytes:
         frames = piece.frames
+        self.flow.replay(len(frames), gap=bool(gaps))
         if gaps and session.notices:
             frames = [*map(self.encoder.gap, gaps), *frames]
         first = max((gap.first for gap in gaps), default=None)
@@ -315,11 +330,13 @@ class Feed:
             self._go_live(session, position)
             return 0
         data, stop = self.piece(position, end)
+        self.flow.messages += stop - position
         session.advance(self.cursor_at(stop), stop)
         return self._send(session, data, stop if stop == end else None)
 
     def _send(self, session: Session, data: bytes, position: int | None = None) -> int:
         """Write to a lagging session; if nothing is left of it, it stands at the position."""
+        self.flow.bytes += len(data)
         sent = session.outlet.write(data) if data else True
         if self.encoder.once:
             session.answer()
@@ -332,6 +349,7 @@ class Feed:
     def _go_live(self, session: Session, position: int) -> None:
         host = self.cohorts.open(self, position)
         self.lagging.discard(session)
+        self.flow.lagging -= 1
         host.admit(session)
         if position < self._run.head:
             self._turns.queue(host)

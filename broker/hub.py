@@ -15,6 +15,7 @@ from broker.core.message import Message
 from broker.core.ring import Retention
 from broker.core.session import Session
 from broker.feed import Feed
+from broker.flow import Flows
 from broker.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.tenant import Tenant
 
@@ -56,6 +57,10 @@ class Hub:
         linger_s: Seconds that a feed nobody is attached to is kept, so that polls and quick
             reconnects find it.
         ring_bytes: Memory that local rings and encoded messages may take together.
+        healed: Called with the seconds for which a channel missed announcements, once it does not.
+
+    Attributes:
+        flows: What left towards subscribers, by transport.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Hub:
         clock: Callable[[], float],
         linger_s: float,
         ring_bytes: int = RING_BYTES,
+        healed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._turns = turns
         self._limits = limits
@@ -79,6 +85,9 @@ class Hub:
         self._idle: dict[Feed, FeedKey] = {}
         self._budget = Budget(ring_bytes, self._timed_channels)
         self._synchroniser: Synchroniser | None = None
+        self._healed = healed
+        self._held_since: dict[Channel, float] = {}
+        self.flows = Flows()
 
     def use(self, synchroniser: Synchroniser) -> None:
         """Name who brings channels up to date; once, before the first feed."""
@@ -163,6 +172,7 @@ class Hub:
         if around is None:
             around = self._around[tenant] = Surroundings(
                 self._turns,
+                self.flows,
                 self._limits,
                 high_water=lambda: tenant.high_water,
                 refill=partial(self._sync.refill, tenant),
@@ -235,12 +245,16 @@ class Hub:
     def release(self, channel: Channel) -> None:
         """Let a synchronised channel's feeds go on."""
         late = channel.release()
+        since = self._held_since.pop(channel, None)
+        if since is not None:
+            self._healed(self._clock() - since)
         for feeds in channel.feeds.values():
             for feed in feeds:
                 feed.release(late)
 
     def _hold(self, tenant: Tenant, channel: Channel) -> None:
         """Keep a channel's announcements back until it is synchronised."""
+        self._held_since[channel] = self._clock()
         channel.hold(tenant.high_water)
         for feeds in channel.feeds.values():
             for feed in feeds:
@@ -269,6 +283,18 @@ class Hub:
         for feed in self._feeds.values():
             if PING_CHANNEL in feed.names:
                 feed.ping(form)
+
+    def heartbeat(self) -> None:
+        """Write a sign of life wherever neither pings nor the transport itself give one."""
+        beats: dict[Encoder, bytes] = {}
+        for feed in self._feeds.values():
+            if PING_CHANNEL in feed.names and not feed.held:
+                continue
+            beat = beats.get(feed.encoder)
+            if beat is None:
+                beat = beats[feed.encoder] = feed.encoder.heartbeat()
+            if beat:
+                feed.beat(beat)
 
     def upkeep(self) -> None:
         """Drop what nobody uses any more; to be called about once a second."""
@@ -305,6 +331,7 @@ class Hub:
             if not channel.feeds:
                 del tenant.channels[channel.name]
                 channel.shed()
+                self._held_since.pop(channel, None)
                 unused.append(channel.name)
         if unused:
             self._sync.forget(tenant, unused)

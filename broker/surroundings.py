@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
 from broker.core.session import Session
+from broker.flow import Flows
+from broker.pump import Turn
 
 if TYPE_CHECKING:
-    from broker.cohort import Cohort
     from broker.feed import Feed
 
 
@@ -34,7 +35,7 @@ class FeedLimits(NamedTuple):
 class Turns(Protocol):
     """Where a feed asks for its turn to write: the pump."""
 
-    def queue(self, item: Cohort | Session) -> None:
+    def queue(self, item: Turn) -> None:
         """Have the item's `flush` called soon; once, however often this is asked."""
 
 
@@ -59,6 +60,7 @@ class Surroundings(NamedTuple):
 
     Attributes:
         turns: Where cohorts and lagging sessions wait for their turn to write.
+        flows: Where what they write is counted.
         limits: Bounds.
         high_water: Gives the cursor up to which announcements were handed to this node.
         refill: Called with a session whose cursor the local rings do not reach back to; the
@@ -67,6 +69,7 @@ class Surroundings(NamedTuple):
     """
 
     turns: Turns
+    flows: Flows
     limits: FeedLimits
     high_water: Callable[[], Cursor]
     refill: Callable[[Feed, Session], None]

@@ -32,9 +32,11 @@ class Encoder(Protocol):
 
     Attributes:
         once: Whether one write answers a session (polls), instead of one in a row.
+        transport: What it writes to, as metrics name it.
     """
 
     once: bool
+    transport: str
 
     def message(self, message: Message) -> bytes:
         """Encode one message; called once per message, whatever the number of sessions."""
@@ -51,3 +53,6 @@ class Encoder(Protocol):
 
     def gap(self, gap: Gap) -> bytes:
         """Encode a gap notice; empty where the dialect says it in `join`."""
+
+    def heartbeat(self) -> bytes:
+        """Return what keeps a silent connection open and clients drop; empty where none need be."""

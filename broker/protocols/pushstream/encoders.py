@@ -19,6 +19,7 @@ class WebSocketEncoder:
     """One envelope, one text frame (dashly-rts 2.3.3)."""
 
     once = False
+    transport = "websocket"
 
     def message(self, message: Message) -> bytes:
         """Return the message as a text frame."""
@@ -32,6 +33,10 @@ class WebSocketEncoder:
         """Return the frames in a row."""
         return b"".join(frames)
 
+    def heartbeat(self) -> bytes:
+        """Return nothing: connections ping by themselves."""
+        return b""
+
 
 class EventSourceEncoder:
     """
@@ -42,6 +47,7 @@ class EventSourceEncoder:
     """
 
     once = False
+    transport = "eventsource"
 
     def __init__(self, *, chunked: bool) -> None:
         self._frame = chunk if chunked else bytes
@@ -77,6 +83,7 @@ class PollEncoder:
     """
 
     once = True
+    transport = "poll"
 
     def __init__(self, answers: PollAnswers) -> None:
         self.answers = answers
@@ -94,3 +101,7 @@ class PollEncoder:
         if not frames:
             return self.answers.nothing(cursor, gap)
         return self.answers.messages(b"".join(frames), cursor, gap)
+
+    def heartbeat(self) -> bytes:
+        """Return nothing: a hold is short."""
+        return b""

@@ -137,7 +137,11 @@ class Polling:
         hold: bool,
     ) -> None:
         if not hold or found.frames or found.gap is not None:
-            connection.respond(encoder.join(found.frames, found.cursor, found.gap))
+            answer = encoder.join(found.frames, found.cursor, found.gap)
+            flow = found.entry.feed.flow
+            flow.replay(len(found.frames), gap=found.gap is not None)
+            flow.bytes += len(answer)
+            connection.respond(answer)
             return
         entry = found.entry._replace(cursor=found.cursor)
         session = self._services.subscriber.attach(
