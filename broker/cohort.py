@@ -91,17 +91,22 @@ class Cohort:
         feed = self.feed
         self.flushing = True
         self._write(data)
-        for session in self._leaving():
-            if feed.encoder.once:
-                session.answer()
-            else:
+        stalled, self._stalled = self._stalled, []
+        if feed.encoder.once:
+            self._dismiss()
+        else:
+            for session in stalled:
                 feed.lag(session, self)
         self.flushing = False
         feed.flushed(self)
 
-    def _leaving(self) -> list[Session]:
-        stalled, self._stalled = self._stalled, []
-        return list(self.members) if self.feed.encoder.once else stalled
+    def _dismiss(self) -> None:
+        """Let every member go: each has its one answer."""
+        cursor = self.feed.cursor_at(self.position)
+        members, self.members = self.members, {}
+        self.feed.flow.sessions -= len(members)
+        for session in members:
+            session.dismiss(cursor)
 
     def _write(self, data: bytes) -> None:
         size = len(data)

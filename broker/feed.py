@@ -243,15 +243,18 @@ class Feed:
 
     def attach(self, session: Session, cursor: Cursor) -> None:
         """
-        Take a session in at its cursor: it is lagging until it has caught up.
+        Take a session in at its cursor; if that is not now, it is lagging until it has caught up.
 
         Args:
             session: A session that is attached nowhere.
             cursor: Not after the tenant's high-water mark.
         """
         session.enter(self, cursor)
-        self.lagging.add(session)
         self.flow.sessions += 1
+        if not self.held and cursor >= self._run.cursor:
+            self.cohorts.open(self, self._run.head).admit(session)
+            return
+        self.lagging.add(session)
         self.flow.lagging += 1
         self.catch_up(session)
 

@@ -213,6 +213,14 @@ class Session:
         if self.feed is not None:
             self.outlet.answered(self.feed.leave(self))
 
+    def dismiss(self, cursor: Cursor) -> None:
+        """Be let go by a cohort that has written everybody's answer, ending at the cursor."""
+        self._cursor = cursor
+        self.cohort = None
+        self.feed = None
+        self.farewell(self)
+        self.outlet.answered(cursor)
+
     def flush(self) -> int:
         """Take a turn: catch up by one piece; return the writes made."""
         self.queued = False
