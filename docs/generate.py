@@ -6,13 +6,14 @@ from pathlib import Path
 import sys
 
 from broker.settings import describe
-from docs.pages import cli, errors
+from docs.pages import cli, errors, metrics
 
 DOCS = Path(__file__).parent
 PAGES = {
     DOCS / "reference" / "settings.md": describe,
     DOCS / "reference" / "errors.md": errors.page,
     DOCS / "reference" / "cli.md": cli.page,
+    DOCS / "reference" / "metrics.md": metrics.page,
 }
 
 

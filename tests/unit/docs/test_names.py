@@ -10,6 +10,7 @@ import pytest
 
 from broker.api.headers import EVENT_ID, EVENT_TYPE, IDEMPOTENCY_KEY, IF_MATCH
 from broker.cli.verbs import VERBS
+from broker.metrics import METRICS
 from broker.settings import SETTINGS
 from docs.pages.cli import parser
 from docs.pages.errors import errors
@@ -53,13 +54,22 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     variables = set(re.findall(r"\bBROKER_[A-Z_]+\b", read(page)))
     assert set() == variables - {setting.env for setting in SETTINGS.values()} - OTHER_VARIABLES
     snakes = {word for word in code_words(page) if SNAKE.fullmatch(word) and word[:5] != "test_"}
-    assert set() == snakes - SETTINGS.keys() - OTHER_SNAKES
+    assert set() == snakes - SETTINGS.keys() - METRICS.keys() - OTHER_SNAKES
 
 
 def test_every_setting_is_in_the_reference() -> None:
     """The page of settings has a heading for each, and none besides."""
     headings = re.findall(r"^### `(\w+)`$", read(REFERENCE / "settings.md"), re.MULTILINE)
     assert list(SETTINGS) == headings
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    """The page of metrics has a heading for each, and none besides, with its kind and help."""
+    text = read(REFERENCE / "metrics.md")
+    assert list(METRICS) == re.findall(r"^### `(\w+)`$", text, re.MULTILINE)
+    for metric in METRICS.values():
+        assert f"### `{metric.name}`\n\n{metric.kind.value}" in text
+        assert metric.help in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
