@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 import os
@@ -17,6 +18,9 @@ T = TypeVar("T")
 API_KEY = re.compile(r"([\w.-]+):([!-9;-~]+)(?::([\w.-]+))?", re.ASCII)
 YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
+
+UNIX = "unix"
+"""Stands among networks for whoever connects to a unix socket."""
 
 
 class Kind(ABC, Generic[T]):
@@ -166,6 +170,29 @@ class Items(Kind[tuple[str, ...]]):
         return item
 
 
+class Networks(Kind[tuple[str, ...]]):
+    """Addresses and networks separated by commas, or `unix`."""
+
+    metavar = "LIST"
+
+    def read(self, text: str) -> tuple[str, ...]:
+        return tuple(map(self._network, _split(text)))
+
+    def show(self, value: tuple[str, ...]) -> str:
+        return ",".join(value)
+
+    def allowed(self) -> str:
+        return f"addresses, networks as 10.0.0.0/8, {UNIX}"
+
+    def _network(self, item: str) -> str:
+        if item == UNIX:
+            return item
+        try:
+            return str(ip_network(item))
+        except ValueError as error:
+            raise Unreadable(f"{printable(item)} is no address or network", _whole(item)) from error
+
+
 @dataclass(frozen=True)
 class SecretText(Kind[Secret]):
     """
@@ -249,6 +276,14 @@ class Url(Kind[str]):
 
 def _split(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _whole(item: str) -> str:
+    """Return the network that an address with a mask belongs to, or nothing."""
+    try:
+        return str(ip_network(item, strict=False))
+    except ValueError:
+        return ""
 
 
 def _near_address(text: str) -> str:

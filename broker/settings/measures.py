@@ -134,6 +134,15 @@ class Seconds(Measure[float]):
         return float(exact)
 
 
+class Rate(Measure[float]):
+    """A number of things in a second."""
+
+    metavar = "NUMBER"
+
+    def _number(self, exact: Fraction) -> float:
+        return float(exact)
+
+
 class Milliseconds(Measure[float]):
     """A duration in milliseconds."""
 

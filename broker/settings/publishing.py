@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.settings.declare import setting
-from broker.settings.measures import Bytes, Seconds, Whole, WholeSeconds
+from broker.settings.measures import Bytes, Rate, Seconds, Whole, WholeSeconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,14 @@ class Publishing:
         50,
         doc="Channels that one message may go to at once.",
         why="As many as one subscriber may listen to.",
+    )
+    max_publish_rate: float = setting(
+        Rate(0.0, 10_000_000.0, "messages a second"),
+        0.0,
+        doc="Messages that one of `api_keys` may publish in a second at one process, on average; "
+        "whoever has used up more is refused with 429 until that is made up for. Without keys all "
+        "publishers share one rate. 0: any number.",
+        why="Publishers are the operator's own, and the queue before the store is bounded anyway.",
     )
     group_commit_messages: int = setting(
         Whole(1, 10_000, "messages"),

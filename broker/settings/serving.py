@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.settings.declare import setting
-from broker.settings.kinds import Choice, FilePath, Listen
+from broker.settings.kinds import Choice, FilePath, Listen, Networks
 from broker.settings.measures import Seconds, Whole
 from broker.settings.values import ListenAddress
 
@@ -54,8 +54,46 @@ class Serving:
     max_connections: int = setting(
         Whole(1, 10_000_000, "connections"),
         100_000,
-        doc="Public connections of one process; more are refused with 503.",
+        doc="Public connections of one process; more are refused with 503. Where fewer files may "
+        "be open, it is as many as those allow.",
         why="At 4 KiB each they take 400 MiB, which a small machine can give.",
+    )
+    max_internal_connections: int = setting(
+        Whole(1, 1_000_000, "connections"),
+        1000,
+        doc="Connections of publishers and operators to one process; more are refused with 503.",
+        why="Publishers keep a few open and use them again.",
+    )
+    max_address_connections: int = setting(
+        Whole(0, 10_000_000, "connections"),
+        0,
+        doc="Connections of one client address to one process, of IPv6 one network of 64 bits; "
+        "more are refused with 429. Behind `trusted_proxies` it counts subscriptions. 0: any "
+        "number.",
+        why="Offices and mobile networks share addresses, and behind a proxy everybody has the "
+        "proxy's until it is trusted.",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        Networks(),
+        (),
+        shown="none",
+        doc="Proxies whose word on a client's address is taken: addresses, networks, or `unix` "
+        "for who connects to a unix socket.",
+        why="Whoever reaches the listener directly could claim any address.",
+    )
+    forwarded_header: str = setting(
+        Choice(("x-forwarded-for", "forwarded")),
+        "x-forwarded-for",
+        doc="Header in which trusted proxies name the client; the other one is not read.",
+        why="Proxies commonly set this one, and would pass a client's own `Forwarded` on unseen.",
+    )
+    peer_timeout_s: float = setting(
+        Seconds(5.0, 86_400.0),
+        300.0,
+        doc="Time after which a client is given up whose machine answers nothing, or that takes "
+        "nothing of what waits for it.",
+        why="A reader may pause for minutes and lose nothing; the kernel alone would keep a dead "
+        "one for a quarter of an hour.",
     )
     accept_backlog: int = setting(
         Whole(1, 65_535, "connections"),

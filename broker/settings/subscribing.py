@@ -43,6 +43,12 @@ class Subscribing:
         doc="Time between two messages of the channel `ping`.",
         why="Clients of this dialect expect one every 10 seconds and warn after 60.",
     )
+    heartbeat_s: float = setting(
+        Seconds(1.0, 3600.0),
+        15.0,
+        doc="Time between two signs of life on event streams that do not have the channel `ping`.",
+        why="What the HTML standard advises: proxies commonly give up after a minute of silence.",
+    )
     websocket_ping_s: float = setting(
         Seconds(1.0, 3600.0),
         30.0,
@@ -55,6 +61,20 @@ class Subscribing:
         4096,
         doc="Length of a message from a WebSocket subscriber; a longer one closes with 1009.",
         why="Subscribers have nothing to say beyond control frames.",
+    )
+    max_waiting_subscribers: int = setting(
+        Whole(1, 10_000_000, "subscribers"),
+        10_000,
+        doc="Subscribers that may wait at once for the store before they can begin; more are "
+        "refused with 503 and come back later.",
+        why="Everybody of a busy process coming back at once; one that waits takes up to 14 KiB.",
+    )
+    max_subject_connections: int = setting(
+        Whole(0, 10_000_000, "subscribers"),
+        0,
+        doc="Subscriptions that the tokens of one subject (`sub`) may have open at one process; "
+        "more are refused with 429. 0: any number.",
+        why="What a subject is, one person or all visitors of a site, is the issuer's affair.",
     )
     known_requests: int = setting(
         Whole(0, 10_000_000, "requests"),

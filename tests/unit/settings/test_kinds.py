@@ -14,18 +14,20 @@ from broker.settings.kinds import (
     Items,
     Kind,
     Listen,
+    Networks,
     SecretText,
     Switch,
     Text,
     Url,
 )
-from broker.settings.measures import Bytes, Milliseconds, Seconds, Whole, WholeSeconds
+from broker.settings.measures import Bytes, Milliseconds, Rate, Seconds, Whole, WholeSeconds
 from broker.settings.values import ApiKey, Secret
 
 COUNT = Whole(1, 1000, "channels")
 SIZE = Bytes(1, 2**40)
 TIME = Seconds(0.0, 10 * 86_400.0)
 DAYS = WholeSeconds(60, 30 * 86_400)
+RATE = Rate(0.0, 100.0, "messages a second")
 REDIS = Url(("redis://", "rediss://", "unix://"), ("memory:",))
 
 
@@ -56,6 +58,10 @@ REDIS = Url(("redis://", "rediss://", "unix://"), ("memory:",))
             "ops:k1,app:k2:acme",
             (ApiKey("ops", Secret("k1")), ApiKey("app", Secret("k2"), "acme")),
         ),
+        (Networks(), "", ()),
+        (Networks(), "10.0.0.1, 10.0.0.0/8,unix", ("10.0.0.1/32", "10.0.0.0/8", "unix")),
+        (Networks(), "fd00::/8", ("fd00::/8",)),
+        (RATE, "0.5", 0.5),
         (REDIS, "", ""),
         (REDIS, "memory:", "memory:"),
         (REDIS, "rediss://user:secret@host:6380/1", "rediss://user:secret@host:6380/1"),
@@ -98,6 +104,9 @@ def test_a_right_text_is_read(kind: Kind[Any], text: str, value: object) -> None
         (ApiKeys(), "ops:k1:a:b", "number 1 is not NAME:KEY", ""),
         (ApiKeys(), "ops:k1,ops:k2", "two of them have the same name", ""),
         (ApiKeys(), "ops:k1,app:k1", "two of them have the same key", ""),
+        (Networks(), "10.0.0.1,proxy", "proxy is no address or network", ""),
+        (Networks(), "10.0.0.1/8", "10.0.0.1/8 is no address or network", "10.0.0.0/8"),
+        (RATE, "-1", "less than the least; allowed is 0 to 100 messages a second", "0"),
         (REDIS, "redis:/host", "allowed is redis://…", "redis://"),
         (REDIS, "localhost:6379", "allowed is redis://…", ""),
         (REDIS, "memory", "allowed is redis://…", "memory:"),
@@ -123,6 +132,7 @@ def test_a_wrong_text_is_refused(kind: Kind[Any], text: str, problem: str, neare
         (DAYS, 2_592_000, "30d"),
         (Switch(), True, "true"),
         (Items(), ("a", "b"), "a,b"),
+        (Networks(), ("10.0.0.0/8", "unix"), "10.0.0.0/8,unix"),
         (ApiKeys(), (ApiKey("ops", Secret("key")),), "ops:***"),
     ],
 )
