@@ -78,6 +78,7 @@ def _store_options(settings: Settings) -> StoreOptions:
         timeout_s=settings.store_timeout_s,
         channel_ttl_s=settings.channel_ttl_s,
         idempotency_ttl_s=settings.idempotency_ttl_s,
+        max_revocations=settings.max_revocations,
     )
 
 

@@ -11,6 +11,7 @@ and a slug that names it in problem bodies, metrics and `docs/reference/errors.m
     - `NotFound` 404: `UnknownChannel`, `UnknownPath`
     - `MethodNotAllowed` 405
     - `BodyTimeout` 408
+    - `TooManyRevocations` 409
     - `PreconditionFailed` 412, `IdempotencyMismatch` 422
     - `BodyTooLarge` 413
     - `UnsupportedMedia` 415
@@ -241,6 +242,15 @@ class BodyTimeout(BrokerError):
     retry = True
     slug = "body-timeout"
     title = "Body came too slowly"
+
+
+class TooManyRevocations(BrokerError):
+    """As many revocations hold as are kept of one tenant."""
+
+    status = HTTPStatus.CONFLICT
+    close_code = 1008
+    slug = "too-many-revocations"
+    title = "Too many revocations"
 
 
 class PreconditionFailed(BrokerError):

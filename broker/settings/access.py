@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from broker.settings.declare import setting
 from broker.settings.kinds import ApiKeys, Choice, Items, SecretText, Switch, Text
-from broker.settings.measures import Bytes, Seconds, Whole
+from broker.settings.measures import Bytes, Seconds, Whole, WholeSeconds
 from broker.settings.values import ApiKey, Secret
 
 
@@ -62,6 +62,13 @@ class Access:
         8192,
         doc="Length of a token; a longer one is refused unread.",
         why="A signed token with grants takes one or two KiB; HTTP heads end about here.",
+    )
+    max_token_ttl_s: int = setting(
+        WholeSeconds(60, 3650 * 86_400),
+        30 * 86_400,
+        doc="Longest life of the tokens that are given out: a revocation is remembered for as "
+        "long, where it does not say otherwise.",
+        why="Longer than most tokens live, and what was revoked is forgotten some day.",
     )
     token_cache_size: int = setting(
         Whole(0, 10_000_000, "tokens"),

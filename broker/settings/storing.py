@@ -35,6 +35,12 @@ class Storing:
         doc="Time for which the last id and cursor of a channel without messages are remembered.",
         why="Whoever comes back after a holiday still learns exactly whether something is missing.",
     )
+    max_revocations: int = setting(
+        Whole(1, 10_000_000, "revocations"),
+        100_000,
+        doc="Revocations of one tenant that may hold at a time; more are refused.",
+        why="Three thousand logouts a day for a month, some 35 MiB in each process.",
+    )
     ring_memory_bytes: int = setting(
         Bytes(2**20, 2**40),
         256 * 2**20,

@@ -10,7 +10,9 @@ import logging
 from hiredis import ProtocolError, Reader, ReplyError
 
 from broker.core.message import Message
+from broker.core.revocations import Revocation
 from broker.store.codec import Tick, decode_announcement, decode_tick
+from broker.store.revoked import decode_news
 from broker.store.wire import Reply, pack
 
 _log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ class Route(NamedTuple):
     What an announcement channel of the server carries.
 
     Attributes:
-        tenant: Name of the tenant.
+        tenant: Name of the tenant; empty for the revocations of all of them.
         channel: Name of the broker's channel; empty for the node's ticks.
     """
 
@@ -36,8 +38,11 @@ class Route(NamedTuple):
     channel: str
 
 
-_Heard = tuple[Route, list[Message] | Tick | None]
-_ANSWER: Final[_Heard] = (Route("", ""), None)
+REVOKED: Final = Route("", "")
+"""Carries revocations."""
+
+_Heard = tuple[Route, list[Message] | Tick | Revocation | None]
+_ANSWER: Final[_Heard] = (REVOKED, None)
 """Stands for what is no announcement."""
 
 
@@ -49,6 +54,9 @@ class Ear(Protocol):
 
     def ticked(self, tenant: str, tick: Tick) -> None:
         """Take a tick of this node."""
+
+    def revoked(self, revocation: Revocation) -> None:
+        """Take a new revocation."""
 
     def confirmed(self) -> None:
         """Take note that the server confirmed one more subscription."""
@@ -149,6 +157,8 @@ class AnnouncementProtocol(asyncio.Protocol):
                 messages += news
             elif type(news) is Tick:
                 ear.ticked(tenant, news)
+            elif type(news) is Revocation:
+                ear.revoked(news)
             else:
                 self._answered(reply)
         if messages:
@@ -162,7 +172,7 @@ class AnnouncementProtocol(asyncio.Protocol):
                 return None
             if route.channel:
                 return route, decode_announcement(route.channel, payload)
-            return route, decode_tick(payload)
+            return route, decode_tick(payload) if route.tenant else decode_news(payload)
         except (TypeError, ValueError):
             # The next announcement's `prev` shows the hole, and the hub reads what is missing.
             _log.warning("Dropped an announcement that cannot be read.")

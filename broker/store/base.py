@@ -22,17 +22,21 @@ which `tests/conformance/test_store*.py` check on every implementation:
 6. **Bounded waits.** Every call ends within the store's deadline, with its answer or with
    `StoreUnavailable`; after a publish that ended so, the messages may or may not be stored, and
    retrying with the same idempotency key stores them once.
+7. **Revocations.** A revocation that was taken is kept until it ends, whatever restarts, at most so
+   many per tenant; every listener that watches gets it. Who begins to watch, or was interrupted,
+   gets all that hold, then each later one in the order in which the store took them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
 from broker.core.message import Draft, Message, Stamp
+from broker.core.revocations import Revocation
 from broker.core.ring import History, Retention
 
 
@@ -127,6 +131,10 @@ class Sink(Protocol):
         """Take note that everything is listened to again; what lies between must be read."""
 
 
+Revoked = Callable[[Sequence[Revocation]], None]
+"""Hears revocations, on the event loop; some may be known already, and some may have ended."""
+
+
 class Listener(ABC):
     """A node's subscription to announcements."""
 
@@ -162,6 +170,20 @@ class Listener(ABC):
 
         Raises:
             StoreUnavailable: no tick came in time.
+        """
+
+    @abstractmethod
+    async def watch(self, revoked: Revoked) -> None:
+        """
+        Begin to hear revocations; return once all that hold were handed over. Once, at most.
+
+        After an interruption all that hold are handed over again before the sink hears `resumed`.
+
+        Args:
+            revoked: Who hears.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
         """
 
     @abstractmethod
@@ -246,4 +268,16 @@ class Store(ABC):
 
         Returns:
             Whether the channel was known.
+        """
+
+    @abstractmethod
+    async def revoke(self, revocation: Revocation) -> None:
+        """
+        Keep a revocation until it ends, and announce it, in one step.
+
+        The same revocation with another end takes the place of the one before.
+
+        Raises:
+            TooManyRevocations: of this tenant, as many as are kept hold already.
+            StoreUnavailable: the store did not answer in time; it may be kept or not.
         """

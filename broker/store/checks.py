@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from broker.core.cursor import Cursor, parse_tag
-from broker.core.errors import BadBody, BadCursor, IdempotencyMismatch, PreconditionFailed
+from broker.core.errors import (
+    BadBody,
+    BadCursor,
+    IdempotencyMismatch,
+    PreconditionFailed,
+    TooManyRevocations,
+)
 from broker.store.base import Publication
 
 _NO_CURSOR: Final = "none"
@@ -51,4 +57,13 @@ def idempotency_mismatch() -> IdempotencyMismatch:
     """Return the refusal of an idempotency key that stands for another request."""
     return IdempotencyMismatch(
         "the idempotency key was used for another request", field="Idempotency-Key"
+    )
+
+
+def too_many_revocations(limit: int) -> TooManyRevocations:
+    """Return the refusal of one revocation more than are kept of a tenant."""
+    return TooManyRevocations(
+        f"{limit} revocations of the tenant hold already (max_revocations); one with issued_before "
+        "alone can stand for many",
+        limit=limit,
     )

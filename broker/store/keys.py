@@ -1,4 +1,4 @@
-"""The names of a tenant's keys and announcement channels in Redis."""
+"""The names of keys and announcement channels in Redis."""
 
 from __future__ import annotations
 
@@ -6,6 +6,34 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _PREFIX = "broker"
+
+
+class RevocationKeys(NamedTuple):
+    """
+    Every name that the store uses for revocations.
+
+    Those of all tenants carry one hash tag, so that a node finds them, and hears of them, in one
+    place. No tenant's name begins with `@`.
+
+    Attributes:
+        database: Number of the Redis database.
+    """
+
+    database: int = 0
+
+    @property
+    def tenants(self) -> str:
+        """The tenants that have any, each with the end of its last one."""
+        return f"{_PREFIX}:{{@revoked}}:tenants"
+
+    def of(self, tenant: str) -> str:
+        """Return the revocations of a tenant, each with its end."""
+        return f"{_PREFIX}:{{@revoked}}:of:{tenant}"
+
+    @property
+    def announcements(self) -> str:
+        """The announcement channel of all revocations."""
+        return f"{_PREFIX}:{{@revoked}}:new@{self.database}"
 
 
 class Keys(NamedTuple):

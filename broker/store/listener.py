@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from random import uniform
 from secrets import token_hex
@@ -13,13 +14,15 @@ import logging
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.core.message import Message
+from broker.core.revocations import Revocation
 from broker.store.address import Address
-from broker.store.announcements import AnnouncementProtocol, Route
-from broker.store.base import Listener, Sink
+from broker.store.announcements import REVOKED, AnnouncementProtocol, Route
+from broker.store.base import Listener, Revoked, Sink
 from broker.store.codec import Tick
 from broker.store.commands import Commands
-from broker.store.keys import Keys
+from broker.store.keys import Keys, RevocationKeys
 from broker.store.options import StoreOptions
+from broker.store.revoked import RevocationWatch, read_revocations
 from broker.store.scripts import TICK
 from broker.store.subscriptions import Subscriptions
 from broker.store.ticks import Ticks
@@ -63,6 +66,7 @@ class RedisListener(Listener):
         self._subscriptions = Subscriptions()
         self._connection: AnnouncementProtocol | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._revocations: RevocationWatch | None = None
         self._ticks = Ticks(self._tick)
         self._tick_numbers = count(1)
         self._ticks_under_way: dict[int, asyncio.Future[Cursor]] = {}
@@ -99,6 +103,17 @@ class RedisListener(Listener):
         except TimeoutError:
             raise self._unavailable("did not tick") from None
 
+    async def watch(self, revoked: Revoked) -> None:
+        keys = RevocationKeys(self._address.database)
+        watch = RevocationWatch(partial(read_revocations, self._commands, keys), revoked)
+        self._revocations = watch
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._subscriptions.want({keys.announcements.encode(): REVOKED})
+                await watch.catch_up()
+        except TimeoutError:
+            raise self._unavailable("did not give its revocations") from None
+
     async def close(self) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
@@ -119,6 +134,11 @@ class RedisListener(Listener):
         waiting = self._ticks_under_way.get(tick.number)
         if waiting is not None and not waiting.done():
             waiting.set_result(tick.cursor)
+
+    def revoked(self, revocation: Revocation) -> None:
+        """Take a new revocation from the connection."""
+        if self._revocations is not None:
+            self._revocations.announced(revocation)
 
     def confirmed(self) -> None:
         """Take a confirmation from the connection."""
@@ -187,10 +207,22 @@ class RedisListener(Listener):
                 timeout=self._timeout_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if settled.done():
+            if settled.done() and await self._has_caught_up():
                 return connection
             self._subscriptions.detach()
             connection.abort()
+
+    async def _has_caught_up(self) -> bool:
+        """Hand over the revocations that were made meanwhile; tell whether that went well."""
+        if self._revocations is None:
+            return True
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._revocations.catch_up()
+        except (StoreUnavailable, TimeoutError) as error:
+            _log.debug("the revocations cannot be read: %s", error)
+            return False
+        return True
 
     async def _tick(self, tenant: str, floor: Cursor) -> Cursor:
         name = self._tick_name(tenant)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BrokerError
 from broker.core.message import Draft, Message, Stamp
+from broker.core.revocations import Revocation
 from broker.core.ring import History, Retention, Ring
 from broker.store.base import (
     ChannelInfo,
@@ -19,6 +20,7 @@ from broker.store.base import (
     Lookup,
     Outcome,
     Publication,
+    Revoked,
     Sink,
     Store,
     Stored,
@@ -27,6 +29,7 @@ from broker.store.checks import (
     idempotency_mismatch,
     line_feed_refusal,
     precondition_failed,
+    too_many_revocations,
     wanted_last,
 )
 from broker.store.options import StoreOptions
@@ -93,6 +96,7 @@ class MemoryStore(Store):
         self._options = options or StoreOptions()
         self._tenants: dict[str, _Tenant] = {}
         self._listeners: list[MemoryListener] = []
+        self._revocations: dict[str, dict[Revocation, Revocation]] = {}  # by tenant, without end
 
     async def open(self) -> None:
         """Do nothing: there is nothing to connect to."""
@@ -147,6 +151,25 @@ class MemoryStore(Store):
             return False
         known.ring.clear()
         return True
+
+    async def revoke(self, revocation: Revocation) -> None:
+        now = self._clock()
+        kept = {
+            key: each
+            for key, each in self._revocations.get(revocation.tenant, {}).items()
+            if each.until > now
+        }
+        kept[revocation._replace(until=0)] = revocation
+        limit = self._options.max_revocations
+        if len(kept) > limit:
+            raise too_many_revocations(limit)
+        self._revocations[revocation.tenant] = kept
+        for listener in self._listeners:
+            listener.revoked([revocation])
+
+    def revocations(self) -> list[Revocation]:
+        """Return the revocations of all tenants; some may have ended."""
+        return [each for kept in self._revocations.values() for each in kept.values()]
 
     async def tick(self, tenant: str, floor: Cursor) -> Cursor:
         """Move the tenant's clock to now and return it."""
@@ -266,6 +289,7 @@ class MemoryListener(Listener):
         self._store = store
         self._sink = sink
         self._heard: set[tuple[str, str]] = set()
+        self.revoked: Revoked = _ignore
 
     async def listen(self, tenant: str, channels: Sequence[str]) -> None:
         self._heard.update((tenant, channel) for channel in channels)
@@ -278,6 +302,10 @@ class MemoryListener(Listener):
         self._sink.ticked(tenant, cursor)
         return cursor
 
+    async def watch(self, revoked: Revoked) -> None:
+        self.revoked = revoked
+        revoked(self._store.revocations())
+
     async def close(self) -> None:
         self._heard.clear()
         self._store.remove(self)
@@ -287,3 +315,7 @@ class MemoryListener(Listener):
         heard = [message for message in messages if (tenant, message.channel) in self._heard]
         if heard:
             self._sink.received(tenant, heard)
+
+
+def _ignore(revocations: Sequence[Revocation]) -> None:
+    del revocations

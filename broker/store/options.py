@@ -16,9 +16,11 @@ class StoreOptions:
             remembered; the same on every node of a store.
         idempotency_ttl_s: Seconds for which an idempotency key is remembered.
         max_connections: Connections for commands at most, per process.
+        max_revocations: Revocations of one tenant that may hold at a time.
     """
 
     timeout_s: float = 5.0
     channel_ttl_s: int = 30 * 86_400
     idempotency_ttl_s: int = 86_400
     max_connections: int = 16
+    max_revocations: int = 100_000

@@ -14,6 +14,7 @@ import re
 
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
+from broker.core.revocations import Revocation
 from broker.core.ring import History
 from broker.store.address import Address
 from broker.store.base import (
@@ -25,13 +26,15 @@ from broker.store.base import (
     Sink,
     Store,
 )
+from broker.store.checks import too_many_revocations
 from broker.store.codec import decode_histories, decode_info
 from broker.store.commands import Commands
-from broker.store.keys import Keys
+from broker.store.keys import Keys, RevocationKeys
 from broker.store.listener import RedisListener
 from broker.store.options import StoreOptions
 from broker.store.plan import Plan
-from broker.store.scripts import DELETE, INFO, PUBLISH, READ
+from broker.store.revoked import encode_revocation
+from broker.store.scripts import DELETE, INFO, PUBLISH, READ, REVOKE
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +138,18 @@ class RedisStore(Store):
     async def delete(self, tenant: str, channel: str) -> bool:
         keys = self._keys(tenant)
         return bool(await self._commands.run(DELETE, keys.of_channels([channel])[1:], ()))
+
+    async def revoke(self, revocation: Revocation) -> None:
+        keys = RevocationKeys(self._address.database)
+        tenant, until, *_ = revocation
+        limit = self._options.max_revocations
+        kept = await self._commands.run(
+            REVOKE,
+            (keys.tenants, keys.of(tenant)),
+            (tenant, encode_revocation(revocation), until, limit, keys.announcements),
+        )
+        if not kept:
+            raise too_many_revocations(limit)
 
     async def _find(self, tenant: str, prefix: str, limit: int) -> list[str]:
         """Return the first names of channels that start with `prefix`."""

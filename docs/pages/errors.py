@@ -56,6 +56,8 @@ ADVICE = {
     "unknown-path": "Take a path of [endpoints](endpoints.md).",
     "method-not-allowed": "Use one of the methods in the header `Allow`.",
     "body-timeout": "Send the body faster, or in smaller pieces; the limit is `request_timeout_s`.",
+    "too-many-revocations": "Revoke with `issued_before` alone, which stands for many, or raise"
+    " `max_revocations`.",
     "precondition-failed": "Read the channel, then publish on top of its last message.",
     "idempotency-mismatch": "Take a new key for each new request.",
     "too-large": "Send less; `detail` names the limit: `max_body_bytes`, `max_message_bytes`, or"

@@ -13,6 +13,7 @@ import redis
 
 from broker.core.cursor import START, Cursor
 from broker.core.message import Draft, Message, Stamp
+from broker.core.revocations import Revocation
 from broker.core.ring import History, Retention
 from broker.store.base import Listener, Lookup, Outcome, Publication, Store, Stored
 from broker.store.embedded import EmbeddedStore
@@ -32,6 +33,7 @@ class Recorder:
 
     messages: list[Message] = field(default_factory=list)
     events: list[str | Cursor] = field(default_factory=list)
+    revocations: list[Revocation] = field(default_factory=list)
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         """Keep announced messages."""
@@ -41,6 +43,11 @@ class Recorder:
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         """Keep a tick."""
         self.events.append(cursor)
+
+    def revoked(self, revocations: Sequence[Revocation]) -> None:
+        """Keep revocations."""
+        self.revocations += revocations
+        self.events.append("revoked")
 
     def interrupted(self) -> None:
         """Keep that the connection broke."""

@@ -12,7 +12,8 @@ import pytest
 
 from broker.core.cursor import START, Cursor
 from broker.core.message import Message
-from broker.store.announcements import AnnouncementProtocol, Route
+from broker.core.revocations import Revocation
+from broker.store.announcements import REVOKED, AnnouncementProtocol, Route
 from broker.store.codec import Tick
 from broker.store.wire import pack
 
@@ -22,6 +23,7 @@ ROUTES = {
     b"b": Route("one", "b"),
     b"c": Route("two", "c"),
     b"t": Route("one", ""),
+    b"r": REVOKED,
 }
 
 
@@ -36,6 +38,9 @@ class Ear:
 
     def ticked(self, tenant: str, tick: Tick) -> None:
         self.heard.append((tenant, tick))
+
+    def revoked(self, revocation: Revocation) -> None:
+        self.heard.append(revocation)
 
     def confirmed(self) -> None:
         self.heard.append("confirmed")
@@ -111,10 +116,18 @@ def ticked(number: int) -> tuple[bytes, object]:
     return pushed(b"message", b"t", payload), ("one", Tick(number, Cursor(2, number)))
 
 
+def revoked(number: int) -> tuple[bytes, object]:
+    """Return an announced revocation, and what is heard of it."""
+    payload = b'%d one ["","%d",null]' % (number, number)
+    return pushed(b"message", b"r", payload), Revocation("one", number, sub=str(number))
+
+
 events = st.lists(
     st.one_of(
         st.builds(announced, st.sampled_from([b"a", b"b", b"c"]), st.integers(1, 99)),
         st.builds(ticked, st.integers(1, 99)),
+        st.builds(revoked, st.integers(1, 99)),
+        st.just((pushed(b"message", b"r", b"not a revocation"), None)),
         st.just((pushed(b"subscribe", b"a", 1), "confirmed")),
         st.just((pushed(b"unsubscribe", b"a", 0), None)),
         st.just((pushed(b"message", b"unknown", b"?"), None)),
@@ -131,7 +144,7 @@ events = st.lists(
 def test_everything_is_heard_in_order_wherever_it_is_split(
     loop: asyncio.AbstractEventLoop, events: list[tuple[bytes, object]], data: st.DataObject
 ) -> None:
-    """Any cuts between reads give the same messages, ticks and confirmations in the same order."""
+    """Any cuts between reads give the same news and confirmations in the same order."""
     protocol, ear, wire = connected(loop)
     stream = b"".join(sent for sent, _ in events)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
