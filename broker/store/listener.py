@@ -182,8 +182,8 @@ class RedisListener(Listener):
             await asyncio.wait([connection.lost], timeout=self._ping_s)
             now = loop.time()
             if now - connection.heard_at < self._ping_s:
-                pinged_at = 0.0
-            elif not pinged_at:
+                continue
+            if connection.heard_at >= pinged_at:  # it has answered since, if it was asked at all
                 connection.ping()
                 pinged_at = now
             elif now - pinged_at > self._timeout_s:
