@@ -126,9 +126,8 @@ class Channel:
 
     def span(self, encoder: Encoder, after: Cursor, limit: int | None = None) -> Span[bytes]:
         """Return the kept messages after the cursor in a dialect, at most `limit`."""
-        messages = self.ring.since(after, limit)
-        cursors = [message.cursor for message in messages]
-        items = [self.encode(message, encoder) for message in messages]
+        cursors, messages = self.ring.stretch(after, limit)
+        items = self._forms.encode_all(cursors, messages, encoder)
         return Span(cursors, items, limit is None or len(messages) < limit)
 
     # --- keeping ------------------------------------------------------------

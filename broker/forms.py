@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
@@ -52,6 +53,23 @@ class Forms:
             if len(column.frames) > column.limit:
                 self._prune(column)
         return frame
+
+    def encode_all(
+        self, cursors: Sequence[Cursor], messages: Sequence[Message], encoder: Encoder
+    ) -> list[bytes]:
+        """
+        Return the messages' bytes in a dialect.
+
+        Args:
+            cursors: Those of the messages.
+            messages: The messages.
+            encoder: The dialect.
+        """
+        column = self._columns.get(encoder)
+        made = [] if column is None else list(map(column.frames.get, cursors))
+        if column is None or None in made:
+            return [self.encode(message, encoder) for message in messages]
+        return cast("list[bytes]", made)
 
     def prune(self) -> None:
         """Forget the forms of messages that the ring has dropped."""

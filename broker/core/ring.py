@@ -159,6 +159,14 @@ class Ring:
         """Tell whether the ring holds every message after the cursor."""
         return after >= self.floor
 
+    def stretch(
+        self, after: Cursor, limit: int | None = None
+    ) -> tuple[Sequence[Cursor], Sequence[Message]]:
+        """Return the kept messages after the cursor, at most `limit`, and their cursors."""
+        first = bisect_right(self._cursors, after, self._start)
+        stop = None if limit is None else first + limit
+        return self._cursors[first:stop], self._messages[first:stop]
+
     def since(self, after: Cursor, limit: int | None = None) -> Sequence[Message]:
         """Return the kept messages after the cursor, oldest first, at most `limit`."""
         first = bisect_right(self._cursors, after, self._start)
