@@ -17,6 +17,8 @@ from broker.core.errors import Draining
 from broker.core.ring import Retention
 from broker.feed import FeedLimits
 from broker.hub import Hub
+from broker.metered import MeteredStore
+from broker.metrics import Meters, Place, Register
 from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.endpoints import make_public
 from broker.protocols.pushstream.recall import Recall
@@ -25,7 +27,9 @@ from broker.protocols.pushstream.services import Limits, Services
 from broker.publisher import Publisher, PublishLimits
 from broker.pump import Pump
 from broker.reader import Reader
+from broker.readings import read_express, read_flows, read_hub, read_process, read_public
 from broker.settings import ListenAddress, Settings
+from broker.stopwatch import Stopwatch
 from broker.store.base import Listener as Announcements
 from broker.store.base import Store
 from broker.subscribe import Subscriber
@@ -36,7 +40,7 @@ from broker.transports.poll import PollLimits
 from broker.transports.server import ServerOptions
 from broker.transports.stream import StreamLimits
 from broker.transports.websocket import WebSocketLimits
-from broker.upkeep import Pinger, Ticker
+from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
 from broker.wheel import Wheel
 
 LINGER_S = 60.0
@@ -59,6 +63,7 @@ class Node:
         verifier: Checks tokens.
         catalog: Channel rules.
         wall_clock: Seconds since the epoch.
+        place: Where its numbers are shared with other workers; None when it is the only one.
     """
 
     def __init__(
@@ -68,12 +73,15 @@ class Node:
         verifier: Verifier,
         catalog: Catalog,
         wall_clock: Callable[[], float],
+        place: Place | None = None,
     ) -> None:
         self.settings = settings
         self.catalog = catalog
         self.draining = False
-        self._store = store
         self._wall_clock = wall_clock
+        self.meters = Meters()
+        self.register = Register(self.meters.instruments(), place)
+        self._verifier = verifier
         self._admission = Admission(verifier, lambda: self.catalog, strict=settings.strict_channels)
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -88,18 +96,37 @@ class Node:
             clock=loop.time,
             linger_s=LINGER_S,
             ring_bytes=settings.ring_memory_bytes,
+            healed=self.meters.storing.heals.observe,
+        )
+        stopwatch = Stopwatch(
+            loop.time, self._pump, self.hub.is_wanted, self.meters.delivering.latency.observe
+        )
+        self._store = MeteredStore(
+            store,
+            self.meters.storing,
+            self.meters.publishing,
+            pattern=self._pattern,
+            clock=loop.time,
+            handed=stopwatch.handed,
         )
         self.attendance = Attendance(self.wheel, loop.time, wall_clock)
         self.publisher = Publisher(
-            store,
+            self._store,
             self.hub.high_water,
             PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
             self.hub.wrote,
+            stopwatch.accepted,
         )
         api = make_api(self._api_services())
+        read_express(self.meters.connecting, api.express)
         self.internal = HttpListener(
             api.server, settings.internal, ListenOptions(shared=settings.workers > 1), api.front
         )
+        self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
+        read_flows(self.meters.delivering, self.hub.flows)
+        read_hub(self.meters.keeping, self.hub)
+        read_process(self.meters.processes, alone=place is None)
+        self.meters.publishing.queued.follow(lambda: self.publisher.queued)
         self._announcements: Announcements | None = None
         self._sync: Sync | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -126,6 +153,9 @@ class Node:
         self._ticking = self._loop.create_task(ticker.run())
         pinger = Pinger(self.hub, self._wall_clock, settings.ping_interval_s)
         self.wheel.add(pinger, self._loop.time() + pinger.wait_s())
+        for item in (Heart(self.hub, settings.heartbeat_s), Poster(self.register)):
+            self.wheel.add(item, self._loop.time())
+        self._lag_watch.start()
         await self.internal.open()
         self.public = self._public_listener(Subscriber(self.hub, sync, self.attendance))
         await self.public.open()
@@ -141,7 +171,12 @@ class Node:
             wheel=self.wheel,
             sessions=lambda: self.attendance.count,
             draining=self.is_draining,
+            metrics=self.register.total,
         )
+
+    def _pattern(self, channel: str) -> str:
+        match = self.catalog.match(channel)
+        return "" if match is None else match.entry.pattern.text
 
     def _retention(self, channel: str) -> Retention:
         match = self.catalog.match(channel)
@@ -150,6 +185,7 @@ class Node:
     def _public_listener(self, subscriber: Subscriber) -> HttpListener:
         settings = self.settings
         recall = Recall(self._admission, settings.known_requests, self.is_draining)
+        read_public(self.meters.connecting, recall, self._verifier)
         services = Services(
             subscriber=subscriber,
             admission=self._admission,
@@ -202,6 +238,7 @@ class Node:
         await self.publisher.close()
         await self._close_store()
         self._pump.stop()
+        self._lag_watch.stop()
         self.wheel.stop()
 
     async def _drain(self) -> None:

@@ -107,6 +107,11 @@ class Hub:
         return self._feeds.values()
 
     @property
+    def feed_count(self) -> int:
+        """How many feeds there are."""
+        return len(self._feeds)
+
+    @property
     def tenants(self) -> Iterable[Tenant]:
         """Every tenant that this node has heard of."""
         return self._tenants.values()
@@ -127,6 +132,12 @@ class Hub:
         """Return a tenant's high-water mark; the beginning for an unknown one."""
         tenant = self._tenants.get(name)
         return START if tenant is None else tenant.high_water
+
+    def is_wanted(self, name: str, channel: str) -> bool:
+        """Tell whether anybody on this node reads a tenant's channel."""
+        tenant = self._tenants.get(name)
+        known = None if tenant is None else tenant.channels.get(channel)
+        return known is not None and known.is_wanted
 
     def wrote(self, name: str, cursor: Cursor) -> None:
         """Take note of what a publisher of this node was given."""

@@ -16,6 +16,10 @@ from broker.store.base import Publication, Store, Stored
 _log = logging.getLogger(__name__)
 
 
+Accepted = Callable[[str, Publication, asyncio.Future[Stored]], None]
+"""Hears of publications that were queued."""
+
+
 class PublishLimits(NamedTuple):
     """
     Bounds of publishing.
@@ -46,6 +50,7 @@ class Publisher:
         floor: Gives the highest cursor of a tenant that this node has seen.
         limits: Bounds.
         wrote: Told the tenant and the last cursor of what was stored, before its publisher is.
+        accepted: Told the tenant, the publication and its answer to come, when it was queued.
     """
 
     def __init__(
@@ -54,14 +59,21 @@ class Publisher:
         floor: Callable[[str], Cursor],
         limits: PublishLimits,
         wrote: Callable[[str, Cursor], None] = lambda _tenant, _cursor: None,
+        accepted: Accepted = lambda _tenant, _publication, _answer: None,
     ) -> None:
         self._store = store
         self._floor = floor
         self._limits = limits
         self._wrote = wrote
+        self._accepted = accepted
         self._queues: dict[str, deque[_Waiting]] = {}
         self._background = Background()
         self._queued = 0
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait for the store."""
+        return self._queued
 
     async def publish(self, tenant: str, publication: Publication) -> Stored:
         """
@@ -96,6 +108,7 @@ class Publisher:
             queue = self._queues[tenant] = deque()
             self._background.start(self._commit_all(tenant, queue))
         queue.append(waiting)
+        self._accepted(tenant, publication, waiting.answer)
         return waiting.answer
 
     async def close(self) -> None:

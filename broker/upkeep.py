@@ -9,10 +9,14 @@ import logging
 from broker.audit import Audit
 from broker.core.errors import StoreUnavailable
 from broker.hub import Hub
+from broker.metrics import POST_S, Register
 from broker.sync import Sync
 from broker.tenant import Tenant
 
 _log = logging.getLogger(__name__)
+
+LAG_WATCH_S = 0.5
+"""Time between two looks at how late the event loop comes."""
 
 
 class Ticker:
@@ -76,3 +80,73 @@ class Pinger:
         """Write a ping to every feed that has the channel."""
         self._hub.ping(self._wall_clock())
         return now + self.wait_s()
+
+
+class Heart:
+    """
+    Gives signs of life on event streams that would otherwise be silent.
+
+    Stands in the timer wheel.
+
+    Args:
+        hub: Whose feeds.
+        interval_s: Seconds between two of them.
+    """
+
+    def __init__(self, hub: Hub, interval_s: float) -> None:
+        self._hub = hub
+        self._interval_s = interval_s
+
+    def due(self, now: float) -> float:
+        """Write a sign of life to every feed that needs one."""
+        self._hub.heartbeat()
+        return now + self._interval_s
+
+
+class Poster:
+    """
+    Lets the other workers know the numbers of this one.
+
+    Stands in the timer wheel.
+
+    Args:
+        register: Whose numbers.
+    """
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+
+    def due(self, now: float) -> float:
+        """Post the numbers as they are."""
+        self._register.post()
+        return now + POST_S
+
+
+class LagWatch:
+    """
+    Looks how late the event loop comes to a timer.
+
+    Args:
+        loop: The loop.
+        observe: Takes the lateness in seconds.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None]) -> None:
+        self._loop = loop
+        self._observe = observe
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._due_at = self._loop.time() + LAG_WATCH_S
+        self._timer = self._loop.call_at(self._due_at, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._observe(max(0.0, self._loop.time() - self._due_at))
+        self.start()

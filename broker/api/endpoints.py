@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import BaseProtocol
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aiohttp import hdrs, web
@@ -13,6 +13,7 @@ from broker.api.boundary import Boundary
 from broker.api.channels import Channels
 from broker.api.express import Express, ExpressLimits
 from broker.api.health import Health
+from broker.api.metrics import MetricsPage
 from broker.api.problems import problem
 from broker.api.publish import Publish, answer_stored
 from broker.api.router import Endpoint, Router
@@ -29,11 +30,15 @@ class Api(NamedTuple):
 
     Attributes:
         server: Answers every request.
-        front: Makes the first protocol of a connection.
+        express: Takes publishes that it knows.
     """
 
     server: web.Server
-    front: Callable[[], BaseProtocol]
+    express: Express
+
+    def front(self) -> BaseProtocol:
+        """Return the first protocol of a connection."""
+        return self.express.connection()
 
 
 def make_api(services: Services) -> Api:
@@ -59,7 +64,7 @@ def make_api(services: Services) -> Api:
         services.wheel,
         ExpressLimits(wait_s=settings.publish_wait_s, body_bytes=settings.max_message_bytes),
     )
-    return Api(server, express.connection)
+    return Api(server, express)
 
 
 def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
@@ -78,6 +83,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
             {hdrs.METH_GET: channels.show, hdrs.METH_DELETE: channels.delete},
         ),
         Endpoint("/channels/{channel}/messages", {hdrs.METH_GET: channels.messages}),
+        Endpoint("/metrics", {hdrs.METH_GET: MetricsPage(services).show}),
         Endpoint("/stats", {hdrs.METH_GET: health.stats}),
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),
         Endpoint("/readyz", {hdrs.METH_GET: health.ready}, keyless=True),

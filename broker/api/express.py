@@ -99,6 +99,10 @@ class Express:
         aiohttp: Makes a protocol of aiohttp.
         wheel: Ends connections and waits.
         limits: Bounds.
+
+    Attributes:
+        hits: Publishes that were taken without parsing.
+        misses: Requests that went to aiohttp.
     """
 
     def __init__(
@@ -116,6 +120,8 @@ class Express:
         self.limits = limits
         self._shapes: Shapes[Known] = Shapes(limits.shapes)
         self._unparsed: OrderedDict[Transport, PublishHead] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
 
     def connection(self) -> ExpressConnection:
         """Return the protocol of a new connection."""
@@ -262,6 +268,7 @@ class ExpressConnection(Protocol):
             stored = self._express.submit(known.tenant, head.channel, known.media, headers, body)
         except BrokerError:  # aiohttp's way says what is wrong
             return False
+        self._express.hits += 1
         self._pending.append(_Pending(stored, self._seen_at))
         stored.add_done_callback(self._answer)
         return True
@@ -275,6 +282,7 @@ class ExpressConnection(Protocol):
             return
         if head is not None:
             self._express.expect(transport, head)
+        self._express.misses += 1
         self._transport = None
         self._resume(transport)
         buffer, self._buffer = self._buffer, b""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
 from broker.hub import Hub
+from broker.metrics.snapshot import Snapshot
 from broker.publisher import Publisher
 from broker.settings import Settings
 from broker.store.base import Store
@@ -29,6 +30,7 @@ class Services:
         wheel: Ends connections and waits.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
+        metrics: Gives the numbers of all workers.
     """
 
     publisher: Publisher
@@ -40,3 +42,4 @@ class Services:
     wheel: Wheel
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
+    metrics: Callable[[], Snapshot] = dict

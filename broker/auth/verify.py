@@ -56,6 +56,10 @@ class Verifier:
         revoked: Tells whether a token was revoked; asked each time, of remembered tokens too.
         cached: Tokens remembered at most.
 
+    Attributes:
+        remembered: Times that a token was known from before.
+        verified: Times that a token's signature was found to hold.
+
     Source: `design.md` section 8.
     """
 
@@ -73,6 +77,8 @@ class Verifier:
         self._revoked = revoked
         self._cache = GrantsCache(cached)
         self._keys_version = keys.version
+        self.remembered = 0
+        self.verified = 0
 
     def verify(self, token: str | None) -> Grants:
         """
@@ -100,6 +106,9 @@ class Verifier:
         if grants is None:
             grants = self._read(token)
             self._cache.put(digest, grants)
+            self.verified += 1
+        else:
+            self.remembered += 1
         if grants.expires_at is not None and grants.expires_at <= self._clock():
             self._cache.drop(digest)
             raise TokenExpired("the token has expired")

@@ -96,7 +96,7 @@ class Counters:
     def rows(self) -> Iterator[Row]:
         """Give every counter."""
         for labels, counter in self._counters.items():
-            yield Row(labels, (counter.value,))
+            yield from (Row(labels, row.values) for row in counter.rows())
         if self._read is not None:
             yield from (Row((label,), (value,)) for label, value in self._read().items())
 

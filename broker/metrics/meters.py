@@ -78,8 +78,8 @@ class Connecting:
     tokens: Counters = counters(
         "broker_token_checks_total",
         ("outcome",),
-        "Tokens that were checked: `remembered` from before, `verified` by their signature, "
-        "`refused`.",
+        "Tokens that were found good: `remembered` from before, or `verified` by their signature; "
+        "others are among the refusals.",
     )
     waiting: Gauge = gauge(
         "broker_attaches_waiting", "Subscriptions that wait for the store before they can begin."

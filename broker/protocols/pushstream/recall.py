@@ -58,6 +58,10 @@ class Recall:
         admission: Decides who may read what.
         size: Requests remembered at most; 0 remembers none.
         closed: Whether this node serves nobody any more.
+
+    Attributes:
+        hits: Requests that were served.
+        misses: Requests that went to aiohttp.
     """
 
     def __init__(self, admission: Admission, size: int, closed: Callable[[], bool]) -> None:
@@ -66,6 +70,8 @@ class Recall:
         self._memory: Shapes[_Known] = Shapes(size)
         self._recent: dict[bytes, _Recent] = {}
         self._unparsed: OrderedDict[Transport, Cut] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
 
     def serve(self, head: bytes, seat: Seat) -> bool:
         """Serve a request that is known; False when it is aiohttp's to answer."""
@@ -78,7 +84,10 @@ class Recall:
         except BrokerError:
             return False
         known.admitted = admitted
-        return known.route(admitted, recent.cursor, recent.parts, seat)
+        if not known.route(admitted, recent.cursor, recent.parts, seat):
+            return False
+        self.hits += 1
+        return True
 
     def _read(self, head: bytes) -> _Recent | None:
         parts = cut(head)
@@ -97,6 +106,7 @@ class Recall:
 
     def expect(self, transport: Transport, head: bytes) -> None:
         """Keep the bytes of a request until `claim`."""
+        self.misses += 1
         parts = cut(head)
         if parts is not None:
             self._unparsed[transport] = parts
