@@ -18,11 +18,14 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
+from yarl import URL
 
 from broker.core.errors import BadRequest, BrokerError, InternalError
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 """Answers a request, whatever it is."""
+
+_NOTHING = URL("/")
 
 Refuse = Callable[[web.BaseRequest, BrokerError], web.StreamResponse]
 """Makes the answer to something that could not be read."""
@@ -108,6 +111,8 @@ def _request(
     writer: AbstractStreamWriter,
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
+    if not message.path:  # a CONNECT that names nothing gets through aiohttp's parser
+        message = message._replace(path="*", url=_NOTHING)
     return web.BaseRequest(
         message, payload, protocol, writer, task, loop, client_max_size=max_bytes
     )
