@@ -14,6 +14,7 @@ from broker.app import Node
 from broker.auth import KeyRing, UnusableKey, keys_of, verifier_of
 from broker.catalog import Catalog, CatalogError
 from broker.core.errors import StoreUnavailable
+from broker.metrics import Place
 from broker.settings import Settings
 from broker.store.factory import open_store
 from broker.store.options import StoreOptions
@@ -28,9 +29,17 @@ Started = Callable[[Node], None]
 """Called once the node serves."""
 
 
-def run_node(settings: Settings, catalog: Catalog, started: Started) -> int:
+def run_node(
+    settings: Settings, catalog: Catalog, started: Started, place: Place | None = None
+) -> int:
     """
     Run a node until SIGTERM or SIGINT; SIGHUP reads rules and keys again.
+
+    Args:
+        settings: All of them.
+        catalog: Channel rules.
+        started: Called once it serves.
+        place: Where its numbers are shared with other workers; None when it is the only one.
 
     Returns:
         Exit code: 0 stopped, `EXIT_UNAVAILABLE` not started.
@@ -39,14 +48,16 @@ def run_node(settings: Settings, catalog: Catalog, started: Started) -> int:
         UnusableKey: a key of tokens cannot be used.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings, catalog, started))
+        return runner.run(_serve(settings, catalog, started, place))
 
 
-async def _serve(settings: Settings, catalog: Catalog, started: Started) -> int:
+async def _serve(
+    settings: Settings, catalog: Catalog, started: Started, place: Place | None
+) -> int:
     keys = keys_of(settings)
     await keys.refresh()
     store = open_store(settings.store, settings.data, _store_options(settings))
-    node = Node(settings, store, verifier_of(settings, keys), catalog, time.time)
+    node = Node(settings, store, verifier_of(settings, keys), catalog, time.time, place)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,10 +97,11 @@ def _reload(node: Node, keys: KeyRing) -> None:
     """Read rules and keys again; what holds a mistake stays as it was."""
     settings = node.settings
     try:
-        node.catalog = Catalog.load(settings.config)
+        catalog = Catalog.load(settings.config)
     except CatalogError as error:
         _log.error("the channel rules stay as they were, the new ones hold mistakes\n%s", error)
     else:
+        node.replace_rules(catalog)
         _log.info("the channel rules were read again")
     try:
         keys.replace(keys_of(settings).own)

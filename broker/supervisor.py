@@ -13,10 +13,12 @@ import signal
 import socket
 import time
 
+from broker.metrics import Roll
+
 _log = logging.getLogger(__name__)
 
-Work = Callable[[Callable[[], None]], int]
-"""What a worker does: calls its argument once it serves, and returns its exit code."""
+Work = Callable[[int, Callable[[], None]], int]
+"""What a worker does, given its number: calls its argument once it serves; gives its exit code."""
 
 _HEARD: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _READY: Final = b"!"
@@ -65,14 +67,21 @@ class Supervisor:
         work: What each of them does.
         ready: Called once, when all of them serve for the first time.
         limits: Bounds.
+        roll: Takes note of workers that begin and end.
     """
 
     def __init__(
-        self, count: int, work: Work, ready: Callable[[], None], limits: SupervisorLimits
+        self,
+        count: int,
+        work: Work,
+        ready: Callable[[], None],
+        limits: SupervisorLimits,
+        roll: Roll,
     ) -> None:
         self._work = work
         self._ready = ready
         self._limits = limits
+        self._roll = roll
         self._workers = [_Worker(number) for number in range(count)]
         self._announced = False
         self._exit_code: int | None = None
@@ -111,7 +120,7 @@ class Supervisor:
             _leave_signals()
             code = 1
             try:
-                code = self._work(lambda: _tell(writing))
+                code = self._work(worker.number, lambda: _tell(writing))
             except KeyboardInterrupt:
                 code = 130
             finally:
@@ -120,6 +129,7 @@ class Supervisor:
         os.close(writing)
         worker.pid, worker.pipe, worker.ready = pid, reading, False
         worker.started_at = time.monotonic()
+        self._roll.started()
 
     def _hear_worker(self, pipe: int) -> None:
         worker = next(worker for worker in self._workers if worker.pipe == pipe)
@@ -155,6 +165,7 @@ class Supervisor:
         if worker.pipe >= 0:
             os.close(worker.pipe)
             worker.pipe = -1
+        self._roll.ended(worker.number, died=self._exit_code is None)
         if self._exit_code is not None:
             return
         if not self._announced and code > 0:

@@ -13,6 +13,7 @@ from broker.cli.options import add_verb, load_catalog, load_settings
 from broker.cli.verbs import Refused
 from broker.cli.welcome import welcome
 from broker.logs import set_up_logs
+from broker.metrics import Board, Place, Roll
 from broker.process import EXIT_UNAVAILABLE, run_node
 from broker.settings import SETTINGS, Settings
 from broker.supervisor import Supervisor, SupervisorLimits
@@ -75,11 +76,15 @@ def _run_workers(settings: Settings, catalog: Catalog) -> int:
         with reserve(settings.public) as public, reserve(settings.internal) as internal:
             settings = replace(settings, public=public, internal=internal)
             addresses = {"public": public, "internal": internal}
+            board = Board(settings.workers + 1)
             supervisor = Supervisor(
                 settings.workers,
-                lambda ready: run_node(settings, catalog, lambda _: ready()),
+                lambda number, ready: run_node(
+                    settings, catalog, lambda _: ready(), Place(board, number)
+                ),
                 lambda: _say(welcome(settings, addresses)),
                 SupervisorLimits(stop_s=settings.drain_s + _STOP_S),
+                Roll(board),
             )
             return supervisor.run()
     except CannotListen as error:

@@ -94,10 +94,16 @@ class Roll:
         self._running += 1
         self._register.post()
 
-    def died(self, number: int) -> None:
-        """Take note that a worker has ended: it has no connections any more, and no memory."""
+    def ended(self, number: int, *, died: bool) -> None:
+        """
+        Take note that a worker has ended: it has no connections any more, and no memory.
+
+        Args:
+            number: Its place.
+            died: Whether nobody had asked it to.
+        """
         self._running -= 1
-        self._deaths.add()
+        self._deaths.add(died)
         self._board.write(number, encode(counted(_posted(self._board, number))))
         self._register.post()
 

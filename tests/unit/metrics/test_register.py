@@ -89,7 +89,7 @@ def test_the_counts_of_a_dead_worker_stay_and_its_gauges_go() -> None:
         worker.meters.delivering.sessions.follow(lambda: {"poll": 3})
         worker.meters.processes.cpu.follow(lambda: 1)
         worker.register.post()
-    roll.died(1)
+    roll.ended(1, died=True)
     total = first.register.total()
     assert 10 == value(total, "broker_delivered_messages_total", "websocket")
     assert 3 == value(total, "broker_sessions", "poll")
@@ -109,7 +109,8 @@ def test_a_successor_goes_on_counting() -> None:
             worker.register.total(), "broker_delivered_messages_total", "websocket"
         )
         worker.register.post()
-        roll.died(0)
+        roll.ended(0, died=False)
+        assert 0 == value(worker.register.total(), "broker_worker_deaths_total")
 
 
 def test_the_supervisor_has_no_numbers_of_a_worker() -> None:
