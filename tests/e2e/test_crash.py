@@ -124,7 +124,9 @@ async def broker(
 async def tailing(broker: BrokerProcess) -> AsyncIterator[Program]:
     """Run `broker tail` from now on, for the length of a block."""
     with broker.run("tail", *CHANNELS, "--json", "--url", broker.public) as tail:
-        await eventually(lambda: "connected" in tail.err.read_text(), 10, what="tail is connected")
+        await eventually(
+            lambda: "connected by" in tail.err.read_text(), 10, what="tail is connected"
+        )
         yield tail
 
 
