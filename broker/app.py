@@ -19,6 +19,7 @@ from broker.feed import FeedLimits
 from broker.hub import Hub
 from broker.metered import MeteredStore
 from broker.metrics import Meters, Place, Register
+from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.endpoints import make_public
 from broker.protocols.pushstream.recall import Recall
@@ -110,6 +111,8 @@ class Node:
             handed=stopwatch.handed,
         )
         self.attendance = Attendance(self.wheel, loop.time, wall_clock)
+        self.patrol = Patrol(self.attendance, lambda: self.catalog, loop.time, wall_clock)
+        verifier.heed(self.patrol.is_revoked)
         self.publisher = Publisher(
             self._store,
             self.hub.high_water,
@@ -145,6 +148,7 @@ class Node:
         settings = self.settings
         await self._store.open()
         self._announcements = await self._store.listener(self.hub)
+        await self._announcements.watch(self.patrol.revoked)
         reader = Reader(self._store, settings.read_page_messages)
         limits = SyncLimits(wait_s=settings.store_timeout_s)
         sync = self._sync = Sync(self.hub, self._announcements, reader, limits)
@@ -170,9 +174,17 @@ class Node:
             keys=ApiKeys(self.settings.api_keys),
             wheel=self.wheel,
             sessions=lambda: self.attendance.count,
+            patrol=self.patrol,
             draining=self.is_draining,
             metrics=self.register.total,
         )
+
+    def replace_rules(self, catalog: Catalog) -> None:
+        """Use other channel rules from now on, for those as well who came under the old ones."""
+        self.catalog = catalog
+        self._store.forget_patterns()
+        self.hub.revise()
+        self.patrol.review()
 
     def _pattern(self, channel: str) -> str:
         match = self.catalog.match(channel)
@@ -254,6 +266,7 @@ class Node:
                 await asyncio.sleep(ahead_s)
 
     async def _close_store(self) -> None:
+        await self.patrol.close()
         if self._ticking is not None:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from broker.core.errors import TokenExpired
 from broker.core.grants import Grants
+from broker.core.revocations import Revocation
 from broker.core.session import Session
 from broker.wheel import Wheel
 
 _VISIT_S = 60.0
 """Longest time that a token is remembered here after its last session left."""
+
+
+class Bearers:
+    """
+    The sessions of one token; in the timer wheel while it is remembered.
+
+    Attributes:
+        grants: What the token allows; None for those without a token.
+        sessions: Who came with it.
+    """
+
+    __slots__ = ("_visit", "grants", "sessions")
+
+    def __init__(self, grants: Grants | None, visit: Callable[[Bearers], float | None]) -> None:
+        self.grants = grants
+        self.sessions: set[Session] = set()
+        self._visit = visit
+
+    def due(self, now: float) -> float | None:  # noqa: ARG002 - the attendance has its own clocks
+        """Have the attendance look after the token."""
+        return self._visit(self)
 
 
 class Attendance:
@@ -23,6 +45,9 @@ class Attendance:
         wheel: Visits each token now and then, and when it expires.
         clock: Loop time in seconds.
         wall_clock: Seconds since the epoch.
+
+    Attributes:
+        count: How many sessions there are.
     """
 
     def __init__(
@@ -31,39 +56,75 @@ class Attendance:
         self._wheel = wheel
         self._clock = clock
         self._wall_clock = wall_clock
-        self._groups: dict[Grants | None, _Group] = {}
+        self._bearers: dict[Grants | None, Bearers] = {}
+        self._by_jti = _Index()
+        self._by_sub = _Index()
         self.count = 0
 
     def __iter__(self) -> Iterator[Session]:
-        for group in list(self._groups.values()):
-            yield from list(group.sessions)
+        for bearers in self.tokens:
+            yield from list(bearers.sessions)
+
+    @property
+    def tokens(self) -> list[Bearers]:
+        """Every token, and who came without one."""
+        return list(self._bearers.values())
 
     def join(self, session: Session) -> None:
         """Note a session that is about to be attached."""
-        group = self._groups.get(session.grants)
-        if group is None:
-            group = self._groups[session.grants] = _Group(self, session.grants)
-            self._wheel.add(group, self._next_visit(session.grants))
-        group.sessions.add(session)
+        grants = session.grants
+        bearers = self._bearers.get(grants)
+        if bearers is None:
+            bearers = self._bearers[grants] = Bearers(grants, self._visit)
+            if grants is not None:
+                self._by_jti.add(grants.jti, bearers)
+                self._by_sub.add(grants.subject, bearers)
+            self._wheel.add(bearers, self._next_visit(grants))
+        bearers.sessions.add(session)
         self.count += 1
 
     def leave(self, session: Session) -> None:
         """Forget a session that has left its feed."""
-        group = self._groups.get(session.grants)
-        if group is not None and session in group.sessions:
-            group.sessions.discard(session)
+        bearers = self._bearers.get(session.grants)
+        if bearers is not None and session in bearers.sessions:
+            bearers.sessions.discard(session)
             self.count -= 1
 
-    def visit(self, group: _Group) -> float | None:
+    def move(self, session: Session, grants: Grants) -> None:
+        """Let a session that is attached go on with another token."""
+        self.leave(session)
+        session.grants = grants
+        self.join(session)
+
+    def concerned(self, revocations: Iterable[Revocation]) -> Iterator[Bearers]:
+        """Yield the tokens that revocations may be about: of the same id, subject or tenant."""
+        tenants = set()
+        for revocation in revocations:
+            if revocation.jti:
+                yield from self._by_jti.find(revocation.jti)
+            elif revocation.sub:
+                yield from self._by_sub.find(revocation.sub)
+            else:
+                tenants.add(revocation.tenant)
+        if tenants:
+            for bearers in self._bearers.values():
+                if bearers.grants is not None and bearers.grants.tenant in tenants:
+                    yield bearers
+
+    def _visit(self, bearers: Bearers) -> float | None:
         """End the sessions of an expired token, forget one without sessions."""
-        expires_at = None if group.grants is None else group.grants.expires_at
+        grants = bearers.grants
+        expires_at = None if grants is None else grants.expires_at
         if expires_at is not None and expires_at <= self._wall_clock():
-            for session in list(group.sessions):
+            for session in list(bearers.sessions):
                 session.end(TokenExpired("the token has expired", field="exp"))
-        if not group.sessions:
-            del self._groups[group.grants]
-            return None
-        return self._next_visit(group.grants)
+        if bearers.sessions:
+            return self._next_visit(grants)
+        del self._bearers[grants]
+        if grants is not None:
+            self._by_jti.remove(grants.jti, bearers)
+            self._by_sub.remove(grants.subject, bearers)
+        return None
 
     def _next_visit(self, grants: Grants | None) -> float:
         wait_s = _VISIT_S
@@ -72,15 +133,36 @@ class Attendance:
         return self._clock() + wait_s
 
 
-class _Group:
-    """The sessions of one token; in the timer wheel while it is remembered."""
+class _Index:
+    """Tokens by a name in them: the only one as it is, several as a set, since most are alone."""
 
-    __slots__ = ("_attendance", "grants", "sessions")
+    def __init__(self) -> None:
+        self._named: dict[str, Bearers | set[Bearers]] = {}
 
-    def __init__(self, attendance: Attendance, grants: Grants | None) -> None:
-        self._attendance = attendance
-        self.grants = grants
-        self.sessions: set[Session] = set()
+    def add(self, name: str | None, bearers: Bearers) -> None:
+        """Take a token in; one without a name cannot be found."""
+        if not name:
+            return
+        known = self._named.setdefault(name, bearers)
+        if isinstance(known, set):
+            known.add(bearers)
+        elif known is not bearers:
+            self._named[name] = {known, bearers}
 
-    def due(self, now: float) -> float | None:  # noqa: ARG002 - the attendance has its own clocks
-        return self._attendance.visit(self)
+    def remove(self, name: str | None, bearers: Bearers) -> None:
+        """Take a token out."""
+        if not name:
+            return
+        known = self._named[name]
+        if isinstance(known, set):
+            known.discard(bearers)
+            if known:
+                return
+        del self._named[name]
+
+    def find(self, name: str) -> Iterable[Bearers]:
+        """Return the tokens of a name."""
+        known = self._named.get(name)
+        if known is None:
+            return ()
+        return known if isinstance(known, set) else (known,)

@@ -9,6 +9,7 @@ from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
 from broker.hub import Hub
 from broker.metrics.snapshot import Snapshot
+from broker.patrol import Patrol
 from broker.publisher import Publisher
 from broker.settings import Settings
 from broker.store.base import Store
@@ -28,6 +29,7 @@ class Services:
         settings: Limits and the listen address.
         keys: Keys that open the listener.
         wheel: Ends connections and waits.
+        patrol: Knows what was revoked, and sends away whom it is about.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
         metrics: Gives the numbers of all workers.
@@ -40,6 +42,7 @@ class Services:
     settings: Settings
     keys: ApiKeys
     wheel: Wheel
+    patrol: Patrol
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     metrics: Callable[[], Snapshot] = dict

@@ -80,6 +80,10 @@ class Verifier:
         self.remembered = 0
         self.verified = 0
 
+    def heed(self, revoked: Callable[[Grants], bool]) -> None:
+        """Ask this one from now on whether a token was revoked."""
+        self._revoked = revoked
+
     def verify(self, token: str | None) -> Grants:
         """
         Return what a token may do; the same object for the same token.
@@ -109,12 +113,25 @@ class Verifier:
             self.verified += 1
         else:
             self.remembered += 1
-        if grants.expires_at is not None and grants.expires_at <= self._clock():
+        try:
+            self.check(grants)
+        except TokenExpired:
             self._cache.drop(digest)
+            raise
+        return grants
+
+    def check(self, grants: Grants) -> None:
+        """
+        Refuse what a verified token may do if that is over by now.
+
+        Raises:
+            TokenExpired: It was valid once.
+            TokenRevoked: It was revoked.
+        """
+        if grants.expires_at is not None and grants.expires_at <= self._clock():
             raise TokenExpired("the token has expired")
         if self._revoked(grants):
             raise TokenRevoked("the token was revoked")
-        return grants
 
     async def authenticate(self, token: str | None) -> Grants:
         """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 import math
 
 from broker.core.channels import check_channel
-from broker.core.errors import BadChannel, TokenMalformed
+from broker.core.errors import BadChannel, ChannelForbidden, TokenMalformed
 from broker.core.rules import Action, Match, Place
 from broker.core.tenants import MAIN_TENANT, is_tenant
 
@@ -215,6 +215,26 @@ def decide(rulebook: Rulebook, grants: Grants | None, action: Action, channel: s
     if grant is not None:
         return Decision(True, "a grant of the token allows it", grant)
     return Decision(False, "no rule and no grant of the token allows it", pattern, entry.place)
+
+
+def objection(
+    rulebook: Rulebook, grants: Grants | None, action: Action, channels: Iterable[str]
+) -> ChannelForbidden | None:
+    """
+    Return the refusal of the first channel that is not allowed; None when all of them are.
+
+    Args:
+        rulebook: The rules.
+        grants: What the token may do, or None without a token.
+        action: What is asked for.
+        channels: The channels, each checked by `check_channel`.
+    """
+    for channel in channels:
+        decision = decide(rulebook, grants, action, channel)
+        if not decision.allowed:
+            detail = f"a channel is not allowed; {channel}: {decision.reason}"
+            return ChannelForbidden(detail, field="channels")
+    return None
 
 
 def read_time(claims: Mapping[str, object], name: str) -> float | None:

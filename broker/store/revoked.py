@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import gather
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Final
 import logging
 
@@ -19,8 +18,6 @@ _log = logging.getLogger(__name__)
 
 _SCAN_MEMBERS: Final = 1000
 """Members that the server looks at in one step of a listing."""
-_TENANTS_AT_ONCE: Final = 8
-"""Tenants that are read at the same time: half of a process's connections."""
 _SPACES: Final = 2
 
 
@@ -59,39 +56,35 @@ def decode_news(payload: bytes) -> Revocation:
     return decode_revocation(tenant, until, text)
 
 
-async def read_revocations(commands: Commands, keys: RevocationKeys) -> list[Revocation]:
+async def read_revocations(
+    commands: Commands, keys: RevocationKeys
+) -> AsyncIterator[list[Revocation]]:
     """
-    Read all revocations: at least those that hold from the beginning of this call to its end.
+    Yield all revocations, some at a time: at least those that hold throughout.
 
     Raises:
         StoreUnavailable: the store did not answer in time.
     """
-    tenants = list(await _scan(commands, keys.tenants))
-    found: list[Revocation] = []
-    for start in range(0, len(tenants), _TENANTS_AT_ONCE):
-        some = tenants[start : start + _TENANTS_AT_ONCE]
-        members = await gather(*(_scan(commands, keys.of(name.decode())) for name in some))
-        for tenant, own in zip(some, members, strict=True):
-            found += _decode_all(tenant, own)
-    return found
+    tenants = [name async for page in _scan(commands, keys.tenants) for name, _ in page]
+    for tenant in tenants:
+        async for page in _scan(commands, keys.of(tenant.decode())):
+            yield [*_decode_all(tenant, page)]
 
 
-def _decode_all(tenant: bytes, members: Mapping[bytes, bytes]) -> Iterator[Revocation]:
-    for text, until in members.items():
+def _decode_all(tenant: bytes, pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Revocation]:
+    for text, until in pairs:
         try:
             yield decode_revocation(tenant, until, text)
         except ValueError:
             _log.warning("Left out a revocation that cannot be read.")
 
 
-async def _scan(commands: Commands, key: str) -> dict[bytes, bytes]:
-    """Return the members of a sorted set with their scores, whatever else goes on there."""
-    found: dict[bytes, bytes] = {}
+async def _scan(commands: Commands, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+    """Yield the members of a sorted set with their scores, whatever else goes on there."""
     place: bytes | None = None
     while place != b"0":
-        place, pairs = await commands.send("ZSCAN", key, place or b"0", "COUNT", _SCAN_MEMBERS)
-        found.update(zip(pairs[::2], pairs[1::2], strict=True))
-    return found
+        place, found = await commands.send("ZSCAN", key, place or b"0", "COUNT", _SCAN_MEMBERS)
+        yield [*zip(found[::2], found[1::2], strict=True)]
 
 
 class RevocationWatch:
@@ -102,12 +95,12 @@ class RevocationWatch:
     newer.
 
     Args:
-        read: Reads all of them.
+        read: Reads all of them, some at a time.
         revoked: Who hears.
     """
 
     def __init__(
-        self, read: Callable[[], Awaitable[Sequence[Revocation]]], revoked: Revoked
+        self, read: Callable[[], AsyncIterator[Sequence[Revocation]]], revoked: Revoked
     ) -> None:
         self._read = read
         self._revoked = revoked
@@ -130,9 +123,12 @@ class RevocationWatch:
         waiting: list[Revocation] = []
         self._waiting = waiting
         try:
-            self._hand_over([*await self._read(), *waiting])
+            async for some in self._read():
+                self._hand_over(some)
         finally:
             self._waiting = None
+            if waiting:
+                self._hand_over(waiting)
 
     def _hand_over(self, revocations: Sequence[Revocation]) -> None:
         try:

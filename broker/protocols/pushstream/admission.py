@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from broker.core.errors import ChannelForbidden, TokenMissing
-from broker.core.grants import Grants, Rulebook, decide
+from broker.core.grants import Grants, Rulebook, decide, objection
 from broker.core.tenants import MAIN_TENANT
 from broker.protocols.pushstream.request import Subscription
 
@@ -28,6 +28,14 @@ class Verifier(Protocol):
 
         Raises:
             Unauthorized: it is bad, expired or revoked, or its key is not known yet.
+        """
+
+    def check(self, grants: Grants) -> None:
+        """
+        Refuse what a verified token may do if that is over by now.
+
+        Raises:
+            Unauthorized: it has expired or was revoked.
         """
 
 
@@ -94,6 +102,23 @@ class Admission:
         if before is not None and before.grants is grants and before.rulebook is self._rulebook():
             return before
         return self._admit(grants, request)
+
+    def confirm(self, admitted: Admitted) -> None:
+        """
+        Refuse what was admitted if that has changed since, while something was waited for.
+
+        Raises:
+            Unauthorized: the token has expired or was revoked meanwhile.
+            ChannelForbidden: there are other rules by now, and they do not allow every channel.
+        """
+        _, channels, grants, before = admitted
+        if grants is not None:
+            self._verifier.check(grants)
+        rulebook = self._rulebook()
+        if rulebook is not before:
+            error = objection(rulebook, grants, "subscribe", channels)
+            if error is not None:
+                raise error
 
     def _admit(self, grants: Grants | None, request: Subscription) -> Admitted:
         tenant = MAIN_TENANT if grants is None else grants.tenant

@@ -68,9 +68,7 @@ class EventStreams:
             return web.Response(headers=headers)
         chunked = is_chunked(request.version)
         encoder = self._encoders[chunked]
-        entry = await services.subscriber.enter(
-            admitted.tenant, admitted.channels, subscription.cursor, encoder
-        )
+        entry = await services.enter(admitted, subscription.cursor, encoder)
         first = b"retry: %d\n\n" % RECONNECT_MS
         head = stream_head(request.version, headers) + (chunk(first) if chunked else first)
         if PING_CHANNEL in admitted.channels:

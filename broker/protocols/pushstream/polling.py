@@ -154,9 +154,7 @@ class Polling:
     ) -> _Found:
         after = cursor
         while True:
-            entry = await self._services.subscriber.enter(
-                admitted.tenant, admitted.channels, after, encoder
-            )
+            entry = await self._services.enter(admitted, after, encoder)
             found = self._look(entry, admitted, cursor, encoder)
             if found is not None:
                 return found

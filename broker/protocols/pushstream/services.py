@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
+from broker.core.cursor import Cursor
+from broker.core.encoder import Encoder
 from broker.core.errors import OriginForbidden
 from broker.protocols.pushstream.admission import Admission, Admitted
 from broker.protocols.pushstream.recall import Recall
@@ -16,7 +18,7 @@ from broker.protocols.pushstream.request import (
     Subscription,
     parse_subscription,
 )
-from broker.subscribe import Subscriber
+from broker.subscribe import Entry, Subscriber
 from broker.transports.poll import PollLimits
 from broker.transports.stream import StreamLimits
 from broker.transports.websocket import WebSocketLimits
@@ -98,6 +100,19 @@ class Services:
     async def admit(self, subscription: Subscription) -> Admitted:
         """Return the allowed part of what is asked for, or raise the refusal."""
         return await self.admission.admit(subscription)
+
+    async def enter(self, admitted: Admitted, cursor: Cursor | None, encoder: Encoder) -> Entry:
+        """
+        Return a place in the feed of what was admitted; see `Subscriber.enter`.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+            Unauthorized: the token counts no longer since it was admitted.
+            ChannelForbidden: the channels are no longer all allowed.
+        """
+        entry = await self.subscriber.enter(admitted.tenant, admitted.channels, cursor, encoder)
+        self.admission.confirm(admitted)
+        return entry
 
     def readable_by(self, request: web.BaseRequest) -> str | None:
         """Return the origin that may read the answer: `*`, the page's own, or None."""

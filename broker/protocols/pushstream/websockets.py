@@ -73,9 +73,7 @@ class WebSockets:
         answer = handshake(request, headers=ALWAYS)
         try:
             admitted = await services.admit(subscription)
-            entry = await services.subscriber.enter(
-                admitted.tenant, admitted.channels, subscription.cursor, self._encoder
-            )
+            entry = await services.enter(admitted, subscription.cursor, self._encoder)
         except BrokerError as error:
             if not services.refuse_by_close:
                 raise
@@ -131,11 +129,18 @@ class WebSockets:
                 now = None  # aiohttp's way says what is wrong
             for newcomer in newcomers:
                 if newcomer.admitted.tenant == tenant:
-                    entry = None if now is None else self._enter_now(newcomer.admitted, now)
+                    entry = None if now is None else self._enter_late(newcomer.admitted, now)
                     if entry is None:
                         newcomer.seat.decline(newcomer.parts.head)
                     else:
                         self._let_in(newcomer, entry)
+
+    def _enter_late(self, admitted: Admitted, now: Cursor) -> Entry | None:
+        try:
+            self._services.admission.confirm(admitted)
+        except BrokerError:
+            return None
+        return self._enter_now(admitted, now)
 
     def _let_in(self, newcomer: _Newcomer, entry: Entry) -> None:
         transport = newcomer.seat.surrender()

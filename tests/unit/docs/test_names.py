@@ -23,7 +23,8 @@ OTHER_VARIABLES = {"BROKER_TOKEN", "BROKER_API_KEY"}
 
 OTHER_SNAKES = {
     *("auth_token", "app_id", "user_id", "event_id", "event_type"),  # of requests and rules
-    *("error_message", "retry_after"),  # of answers
+    *("issued_before",),  # of revocations
+    *("error_message", "retry_after", "expires_at"),  # of answers
     *("worker_connections", "worker_rlimit_nofile"),  # nginx
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),  # of the store's URL
     "max_message",  # of channel rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 import asyncio
 
 from hypothesis import given
@@ -41,9 +41,10 @@ class Scene:
         self.answer: asyncio.Future[Sequence[Revocation]] = asyncio.Future()
         self.watch = RevocationWatch(self.read, self.heard.extend)
 
-    async def read(self) -> Sequence[Revocation]:
+    async def read(self) -> AsyncIterator[Sequence[Revocation]]:
         """Read, once the test says what."""
-        return await self.answer
+        for each in await self.answer:
+            yield [each]
 
 
 OLD, NEW = Revocation("main", 100, sub="7"), Revocation("main", 50, sub="7")
