@@ -58,10 +58,7 @@ class WebSocketLink:
                     timeout=ClientWSTimeout(ws_close=CLOSE_S),
                 )
         except WSServerHandshakeError as error:
-            headers = error.headers
-            if headers is None:
-                raise Lost("the handshake failed") from error
-            raise verdict(error.status, headers, blocked=True) from error
+            raise verdict(error.status, error.headers or {}, blocked=True) from error
         except (OSError, aiohttp.ClientError) as error:
             raise Lost(f"{self._site.base}: {describe(error)}") from error
 

@@ -190,6 +190,18 @@ async def test_d24_pings_arrive(node: RunningNode, options: ClientOptions) -> No
         assert all(9 < later - earlier < 11 for earlier, later in itertools.pairwise(times[1:]))
 
 
+async def test_a_wait_that_is_cancelled_loses_nothing(
+    node: RunningNode, options: ClientOptions
+) -> None:
+    """A consumer that waits with a deadline of its own goes on where it was."""
+    async with client_of(node, options) as client, client.subscribe("chat.1") as messages:
+        for number in range(5):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(messages), 0.02)
+            await node.publish("chat.1", number)
+            assert [number] == await take(messages, 1)
+
+
 # --- transports ----------------------------------------------------------------------------------
 
 
