@@ -100,6 +100,7 @@ class Publisher:
             raise Unavailable(
                 f"{self._queued} messages wait for the store already",
                 limit=self._limits.queue_messages,
+                setting="publish_queue_messages",
             )
         waiting = _Waiting(publication, asyncio.get_running_loop().create_future())
         self._queued += count

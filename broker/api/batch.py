@@ -153,6 +153,7 @@ class BatchReader:
                 f"{self._max_channels}",
                 field="channels",
                 limit=self._max_channels,
+                setting="max_publish_channels",
             )
         return unique
 
@@ -161,6 +162,7 @@ class BatchReader:
             f"there are too many {what} for one request; the limit is {self._max_messages} "
             "(max_batch_messages)",
             limit=self._max_messages,
+            setting="max_batch_messages",
         )
 
 

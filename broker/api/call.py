@@ -65,7 +65,9 @@ async def read_body(request: web.BaseRequest, max_bytes: int, timeout_s: float) 
         async with timeout(timeout_s):
             return await _read(request, max_bytes)
     except TimeoutError as exc:
-        raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s") from exc
+        raise BodyTimeout(
+            f"the body did not arrive within {timeout_s:g} s", setting="request_timeout_s"
+        ) from exc
 
 
 def read_query(request: web.BaseRequest, known: Iterable[str]) -> dict[str, str]:
@@ -136,4 +138,5 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
         f"the body is longer than {max_bytes} bytes (max_body_bytes)",
         field=hdrs.CONTENT_LENGTH,
         limit=max_bytes,
+        setting="max_body_bytes",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from time import time
+import math
 
 from aiohttp import hdrs, web
 import orjson
@@ -36,7 +37,8 @@ def problem(error: BrokerError, request_id: str = "") -> web.Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     if error.retry:
-        headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
+        wait_s = RETRY_AFTER_S if error.retry_after_s is None else math.ceil(error.retry_after_s)
+        headers[hdrs.RETRY_AFTER] = str(wait_s)
     return answer(orjson.dumps(members), error.status, PROBLEM_TYPE, headers)
 
 

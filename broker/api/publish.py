@@ -54,7 +54,10 @@ class Publish:
         """Store one message in every channel of the path, in all or in none (P6)."""
         settings = self._settings
         channels = parse_channels(
-            call.rest, settings.max_publish_channels, settings.max_channel_bytes
+            call.rest,
+            settings.max_publish_channels,
+            settings.max_channel_bytes,
+            "max_publish_channels",
         )
         self._check(channels)
         headers = read_headers(call.request.headers)

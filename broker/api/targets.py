@@ -76,4 +76,5 @@ def too_large(channel: str, target: Target, size: int) -> BodyTooLarge:
         f"the limit is {target.max_bytes} ({target.limit_name})",
         field="message",
         limit=target.max_bytes,
+        setting=target.limit_name.partition(" ")[0],
     )

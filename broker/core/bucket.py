@@ -5,27 +5,28 @@ from __future__ import annotations
 
 class Bucket:
     """
-    So many a second, and at any moment as many as in one second.
+    So many a second, and at any moment as many as in one second, but at least one.
 
-    Whoever has something left may take any amount; what is taken beyond goes into debt, and nothing
-    more is given until that is paid. So a batch larger than the rate passes, and costs its time.
+    As long as one is left, any amount may be taken; what is taken beyond goes into debt,
+    and nothing more is given until that is paid: a batch larger than the rate passes, and costs its
+    time.
 
     Args:
         rate: How many a second; more than 0.
         now: Seconds on a clock that never goes back.
     """
 
-    __slots__ = ("_at", "_left", "_rate")
+    __slots__ = ("_at", "_left", "_most", "_rate")
 
     def __init__(self, rate: float, now: float) -> None:
         self._rate = rate
-        self._left = rate
+        self._most = self._left = max(1.0, rate)
         self._at = now
 
     def wait_s(self, now: float) -> float:
         """Return the seconds until something may be taken; 0 when that is now."""
         self._fill(now)
-        return 0.0 if self._left > 0 else -self._left / self._rate + 1 / self._rate
+        return max(0.0, (1.0 - self._left) / self._rate)
 
     def take(self, amount: float, now: float) -> None:
         """Take an amount, whatever is left."""
@@ -33,5 +34,5 @@ class Bucket:
         self._left -= amount
 
     def _fill(self, now: float) -> None:
-        self._left = min(self._rate, self._left + max(0.0, now - self._at) * self._rate)
+        self._left = min(self._most, self._left + max(0.0, now - self._at) * self._rate)
         self._at = max(now, self._at)

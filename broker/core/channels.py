@@ -15,7 +15,9 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SHOWN_CHARACTERS = 60
 
 
-def parse_channels(path: str, limit: int, max_bytes: int) -> tuple[str, ...]:
+def parse_channels(
+    path: str, limit: int, max_bytes: int, setting: str | None = None
+) -> tuple[str, ...]:
     """
     Read the channel list of a request, in its order, each name once.
 
@@ -27,6 +29,7 @@ def parse_channels(path: str, limit: int, max_bytes: int) -> tuple[str, ...]:
             UTF-8 may stand in it as surrogates (`surrogateescape`).
         limit: Channels in one request at most.
         max_bytes: UTF-8 bytes in one name at most.
+        setting: The setting that sets `limit`, where one does.
 
     Raises:
         BadChannel: The list is empty, or a name in it is malformed.
@@ -44,6 +47,7 @@ def parse_channels(path: str, limit: int, max_bytes: int) -> tuple[str, ...]:
             f"{len(names)} channels are too many for one request; at most {limit} are served",
             field="channels",
             limit=limit,
+            setting=setting,
         )
     for name in names:
         check_channel(name, max_bytes)
@@ -73,6 +77,7 @@ def check_channel(name: str, max_bytes: int) -> None:
             f"a channel name of {size} bytes is too long, the limit is {max_bytes}: {shown(name)}",
             field="channels",
             limit=max_bytes,
+            setting="max_channel_bytes",
         )
 
 

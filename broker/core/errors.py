@@ -37,6 +37,8 @@ class BrokerError(Exception):
         field: Name of the parameter, header, claim or key at fault.
         limit: The limit that was passed, in the unit that `detail` names.
         nearest: The nearest right value, where there is one.
+        setting: The setting that sets the limit, where one does.
+        retry_after_s: After how many seconds it may succeed, where that is known.
 
     Attributes:
         index: Number of the item of a batch at fault, from 0; see `within`.
@@ -57,12 +59,16 @@ class BrokerError(Exception):
         field: str | None = None,
         limit: int | None = None,
         nearest: str | None = None,
+        setting: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.field = field
         self.limit = limit
         self.nearest = nearest
+        self.setting = setting
+        self.retry_after_s = retry_after_s
         self.index: int | None = None
 
     def within(self, place: str, index: int) -> None:
@@ -87,7 +93,7 @@ class BrokerError(Exception):
             "status": int(self.status),
             "detail": self.detail,
         }
-        for name in ("field", "limit", "nearest", "index"):
+        for name in ("field", "limit", "setting", "nearest", "index"):
             value = getattr(self, name)
             if value is not None:
                 members[name] = value

@@ -66,4 +66,5 @@ def too_many_revocations(limit: int) -> TooManyRevocations:
         f"{limit} revocations of the tenant hold already (max_revocations); one with issued_before "
         "alone can stand for many",
         limit=limit,
+        setting="max_revocations",
     )

@@ -72,7 +72,7 @@ def parse_subscription(
     """
     parameters = parse_query(query)
     return Subscription(
-        channels=parse_channels(path, limits.channels, limits.channel_bytes),
+        channels=parse_channels(path, limits.channels, limits.channel_bytes, "max_channels"),
         cursor=read_cursor(parameters, headers),
         token=read_token(parameters, headers) or cookie,
         notices=parameters.get("notices") == "gap",

@@ -26,8 +26,8 @@ def test_a_batch_larger_than_the_rate_passes_and_is_paid_for() -> None:
     """Whoever takes a hundred seconds' worth gets nothing more for a hundred seconds."""
     bucket = Bucket(10, now=0)
     bucket.take(1000, 0)
-    assert 99 < bucket.wait_s(0) < 100
-    assert 0 < bucket.wait_s(98.9)
+    assert 99.1 == pytest.approx(bucket.wait_s(0))
+    assert 0 < bucket.wait_s(99.0)
     assert 0 == bucket.wait_s(99.2)
 
 
@@ -41,7 +41,7 @@ def test_what_is_taken_stays_within_the_rate(rate: float, steps: list[tuple[floa
         if bucket.wait_s(now) == 0:
             bucket.take(amount, now)
             taken, last = taken + amount, amount
-    assert taken <= rate * (now + 1) * (1 + 1e-6) + last
+    assert taken <= (rate * now + max(1, rate)) * (1 + 1e-6) + last
 
 
 @given(RATES, STEPS)
@@ -66,4 +66,4 @@ def test_a_clock_that_goes_back_gives_nothing(times: list[float]) -> None:
     for now in times:
         bucket.take(0, now)
     latest = max(0.0, *times)
-    assert steady.wait_s(latest) == pytest.approx(bucket.wait_s(latest))
+    assert steady.wait_s(latest) == pytest.approx(bucket.wait_s(latest), abs=1e-9)
