@@ -10,13 +10,16 @@ import random
 from broker.api import Services as ApiServices
 from broker.api import make_api
 from broker.attendance import Attendance
-from broker.audit import Audit
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
 from broker.core.errors import Draining
 from broker.core.ring import Retention
-from broker.feed import FeedLimits
 from broker.hub import Hub
+from broker.hub.audit import Audit
+from broker.hub.feed import FeedLimits
+from broker.hub.pump import Pump
+from broker.hub.reader import Reader
+from broker.hub.sync import Sync, SyncLimits
 from broker.metered import MeteredStore
 from broker.metrics import Meters, Place, Register
 from broker.patrol import Patrol
@@ -26,15 +29,12 @@ from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import RequestLimits
 from broker.protocols.pushstream.services import Limits, Services
 from broker.publisher import Publisher, PublishLimits
-from broker.pump import Pump
-from broker.reader import Reader
 from broker.readings import read_express, read_flows, read_hub, read_process, read_public
 from broker.settings import ListenAddress, Settings
 from broker.stopwatch import Stopwatch
 from broker.store.base import Listener as Announcements
 from broker.store.base import Store
 from broker.subscribe import Subscriber
-from broker.sync import Sync, SyncLimits
 from broker.transports.front import Front, FrontLimits
 from broker.transports.listener import HttpListener, ListenOptions
 from broker.transports.poll import PollLimits
@@ -176,6 +176,7 @@ class Node:
             sessions=lambda: self.attendance.count,
             patrol=self.patrol,
             draining=self.is_draining,
+            wall_clock=self._wall_clock,
             metrics=self.register.total,
         )
 

@@ -13,7 +13,7 @@ from broker.core.errors import BrokerError, TokenRevoked
 from broker.core.grants import Grants, Rulebook, objection
 from broker.core.revocations import Revocation, Revocations
 from broker.core.session import Session
-from broker.feed import Feed
+from broker.hub.feed import Feed
 
 SLICE_S = 0.002
 """Seconds of work after which the loop does something else: about a hundred goodbyes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from broker import __version__
 from broker.api.express import Express
 from broker.auth import Verifier
-from broker.flow import Flows
 from broker.hub import Hub
+from broker.hub.flow import Flows
 from broker.metrics import Machine
 from broker.metrics.meters import Connecting, Delivering, Keeping, Processes
 from broker.protocols.pushstream.recall import Recall

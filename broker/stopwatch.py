@@ -6,7 +6,7 @@ from asyncio import Future
 from collections.abc import Callable
 
 from broker.core.cursor import Cursor
-from broker.pump import Pump
+from broker.hub.pump import Pump
 from broker.store.base import Publication, Stored
 
 PAUSE_S = 0.1

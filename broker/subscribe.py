@@ -9,10 +9,10 @@ from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
 from broker.core.grants import Grants
 from broker.core.session import Outlet, Session
-from broker.feed import Feed
 from broker.hub import Hub
-from broker.sync import Sync
-from broker.tenant import Tenant
+from broker.hub.feed import Feed
+from broker.hub.sync import Sync
+from broker.hub.tenant import Tenant
 
 
 class Entry(NamedTuple):

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import asyncio
 import logging
 
-from broker.audit import Audit
 from broker.core.errors import StoreUnavailable
 from broker.hub import Hub
+from broker.hub.audit import Audit
+from broker.hub.sync import Sync
+from broker.hub.tenant import Tenant
 from broker.metrics import POST_S, Register
-from broker.sync import Sync
-from broker.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from broker.core.message import Message
 from broker.core.recovery import Span, clip
 from broker.core.ring import History
 from broker.core.rules import Match
-from broker.feed import Feed
 from broker.hub import PING_CHANNEL, Hub
+from broker.hub.feed import Feed
 from broker.protocols.pushstream.envelope import envelope
 from broker.store.base import ChannelInfo, Lookup
 

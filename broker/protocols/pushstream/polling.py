@@ -10,8 +10,8 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BadRequest
-from broker.feed import Piece
 from broker.hub import PING_CHANNEL, ping_message
+from broker.hub.feed import Piece
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import (
     ALWAYS,

@@ -9,8 +9,8 @@ import asyncio
 
 from broker.background import Background
 from broker.core.ring import History
+from broker.hub.tenant import Tenant
 from broker.store.base import Lookup, Store
-from broker.tenant import Tenant
 
 
 class _Request(NamedTuple):

@@ -10,10 +10,10 @@ from broker.core.encoder import Encoder, Gap
 from broker.core.message import Message
 from broker.core.recovery import Span, join
 from broker.core.ring import History, Retention, Ring, Tally
-from broker.forms import Forms
+from broker.hub.forms import Forms
 
 if TYPE_CHECKING:
-    from broker.feed import Feed
+    from broker.hub.feed import Feed
 
 
 class Late(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from broker.background import Background
-from broker.channel import Channel
 from broker.core.cursor import START
 from broker.core.message import Message
-from broker.reader import Reader
+from broker.hub.channel import Channel
+from broker.hub.reader import Reader
+from broker.hub.tenant import Tenant
 from broker.store.base import Lookup
-from broker.tenant import Tenant
 
 
 class Backfill:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from broker.channel import Late
 from broker.core.encoder import Encoder
 from broker.core.message import Message
 from broker.core.session import Session
-from broker.replay import Piece
+from broker.hub.channel import Late
+from broker.hub.replay import Piece
 
 
 class Owed:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from broker.background import Background
-from broker.channel import Channel
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.core.ring import History
-from broker.hub import Hub
-from broker.reader import Reader
+from broker.hub.channel import Channel
+from broker.hub.hub import Hub
+from broker.hub.reader import Reader
+from broker.hub.sync import Sync
+from broker.hub.tenant import Tenant
 from broker.store.base import Lookup
-from broker.sync import Sync
-from broker.tenant import Tenant
 
 
 class Audit:

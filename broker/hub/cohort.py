@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from broker.core.session import Session
-    from broker.feed import Feed
+    from broker.hub.feed import Feed
 
 
 class Cohort:

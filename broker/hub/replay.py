@@ -6,10 +6,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from broker.channel import Channel
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import Span, clip, merge
+from broker.hub.channel import Channel
 
 _LOOK_AHEAD = 256
 """Messages of each channel that are merged at a time: a small piece of 50 long rings must not cost

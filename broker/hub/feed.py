@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from broker.channel import Channel, Late
-from broker.cohort import Beat, Cohort, Cohorts
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import merge
 from broker.core.session import Session, State
-from broker.owed import Owed
-from broker.replay import Piece, replay
-from broker.run import Run
-from broker.surroundings import FeedKey, FeedLimits, Surroundings
+from broker.hub.channel import Channel, Late
+from broker.hub.cohort import Beat, Cohort, Cohorts
+from broker.hub.owed import Owed
+from broker.hub.replay import Piece, replay
+from broker.hub.run import Run
+from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings
 
 __all__ = ["Feed", "FeedLimits", "Piece"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import attrgetter
 
-from broker.channel import Channel
 from broker.core.ring import Tally
+from broker.hub.channel import Channel
 
 _EXPIRED_AT_ONCE = 512
 """Channels whose old messages are dropped at one visit: well under a millisecond."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
 from broker.core.session import Session
-from broker.flow import Flows
-from broker.pump import Turn
+from broker.hub.flow import Flows
+from broker.hub.pump import Turn
 
 if TYPE_CHECKING:
-    from broker.feed import Feed
+    from broker.hub.feed import Feed
 
 
 class FeedLimits(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from broker.channel import Channel
 from broker.core.cursor import START, Cursor
+from broker.hub.channel import Channel
 
 
 class Tenant:

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
-from broker.budget import Budget
-from broker.channel import Channel
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder
 from broker.core.message import Message
 from broker.core.ring import Retention
 from broker.core.session import Session
-from broker.feed import Feed
-from broker.flow import Flows
-from broker.surroundings import FeedKey, FeedLimits, Surroundings, Turns
-from broker.tenant import Tenant
+from broker.hub.budget import Budget
+from broker.hub.channel import Channel
+from broker.hub.feed import Feed
+from broker.hub.flow import Flows
+from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
+from broker.hub.tenant import Tenant
 
 PING_CHANNEL = "ping"
 """The channel that every node makes for its own sessions (D24)."""
@@ -27,7 +27,7 @@ RING_BYTES = 256 * 2**20
 
 
 class Synchroniser(Protocol):
-    """Who brings channels up to date with the store: `broker.sync`."""
+    """Who brings channels up to date with the store: `broker.hub.sync`."""
 
     def heal(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
         """Read what held channels missed, in the background, and release them."""

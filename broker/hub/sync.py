@@ -7,18 +7,18 @@ from typing import NamedTuple
 import asyncio
 import logging
 
-from broker.backfill import Backfill
 from broker.background import Background
-from broker.channel import Channel
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.core.ring import History
 from broker.core.session import Session
-from broker.feed import Feed
-from broker.hub import Hub
-from broker.reader import Reader
+from broker.hub.backfill import Backfill
+from broker.hub.channel import Channel
+from broker.hub.feed import Feed
+from broker.hub.hub import Hub
+from broker.hub.reader import Reader
+from broker.hub.tenant import Tenant
 from broker.store.base import Listener, Lookup
-from broker.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
