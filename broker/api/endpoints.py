@@ -16,6 +16,7 @@ from broker.api.health import Health
 from broker.api.metrics import MetricsPage
 from broker.api.problems import problem
 from broker.api.publish import Publish, answer_stored
+from broker.api.revoke import Revoke
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
 from broker.transports.server import ServerOptions, make_server
@@ -73,7 +74,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
 
     Source: `design.md` section 7.
     """
-    channels, health = Channels(services), Health(services)
+    channels, health, revoke = Channels(services), Health(services), Revoke(services)
     return (
         Endpoint("/publish", {hdrs.METH_POST: publish.many}),
         Endpoint("/publish/{channels}", {hdrs.METH_POST: publish.one}),
@@ -83,6 +84,8 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
             {hdrs.METH_GET: channels.show, hdrs.METH_DELETE: channels.delete},
         ),
         Endpoint("/channels/{channel}/messages", {hdrs.METH_GET: channels.messages}),
+        Endpoint("/revoke", {hdrs.METH_POST: revoke.revoke}),
+        Endpoint("/revocations", {hdrs.METH_GET: revoke.list}),
         Endpoint("/metrics", {hdrs.METH_GET: MetricsPage(services).show}),
         Endpoint("/stats", {hdrs.METH_GET: health.stats}),
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),

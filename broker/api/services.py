@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time
 
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
@@ -32,6 +33,7 @@ class Services:
         patrol: Knows what was revoked, and sends away whom it is about.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
+        wall_clock: Seconds since the epoch.
         metrics: Gives the numbers of all workers.
     """
 
@@ -45,4 +47,5 @@ class Services:
     patrol: Patrol
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
+    wall_clock: Callable[[], float] = time
     metrics: Callable[[], Snapshot] = dict

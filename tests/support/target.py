@@ -133,6 +133,13 @@ class Target:
         await self.settle()
         return stored[0]
 
+    async def revoke(self, /, headers: Mapping[str, str] | None = None, **members: Any) -> Answer:
+        """Send a revocation to the internal listener; return what it says."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        async with self.connect_internal() as http:
+            body = json.dumps(members).encode()
+            return await http.ask("/revoke", sent, method="POST", body=body)
+
     async def settle(self) -> Cursor:
         """Have the node catch up with everything that is stored: a newcomer's poll does that."""
         return await self.now(["ping"], self.token(None, sub="0"))
