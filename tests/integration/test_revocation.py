@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 import asyncio
@@ -13,8 +13,6 @@ import pytest
 
 from broker.core.cursor import Cursor
 from broker.core.revocations import Revocation
-from broker.core.ring import History
-from broker.store.base import Lookup
 from broker.store.keys import RevocationKeys
 from broker.store.memory import MemoryStore
 from broker.store.options import StoreOptions
@@ -22,6 +20,7 @@ from broker.store.redis import RedisStore
 from broker.store.revoked import encode_revocation
 from tests.support.frames import TEXT
 from tests.support.node import RunningNode, SharedMemoryStore, running_node, wall_clock
+from tests.support.slow import SlowStore
 from tests.support.stores import StoreServer
 from tests.support.subscribers import UPGRADE, EventStream, WebSocket, upgrade
 from tests.support.target import Target
@@ -185,23 +184,6 @@ async def test_p9_requests_that_are_known_are_refused_too(node: RunningNode) -> 
         assert token_revoked(await node.ask(handshake, UPGRADE))
 
 
-class SlowStore(MemoryStore):
-    """A store whose reads wait for the test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting = 0
-        self.open_gate = asyncio.Event()
-
-    async def read(
-        self, tenant: str, lookups: Sequence[Lookup], limit: int, floor: Cursor
-    ) -> list[History]:
-        """Read, once the test lets it."""
-        self.waiting += 1
-        await self.open_gate.wait()
-        return await super().read(tenant, lookups, limit, floor)
-
-
 @pytest.mark.parametrize("mode", MODES)
 async def test_p9_a_token_revoked_while_its_request_waits_is_refused(mode: str) -> None:
     """Between the look at the token and the first message lies the store: what changed counts."""
@@ -211,7 +193,7 @@ async def test_p9_a_token_revoked_while_its_request_waits_is_refused(mode: str) 
         await http.send(subscription(mode, [CHANNEL], Cursor(ISSUED, 1), reader(node)), headers)
         await eventually(lambda: store.waiting)
         await settled(await node.revoke(sub="7"))
-        store.open_gate.set()
+        store.gate.set()
         assert token_revoked(await http.answer())
         assert 0 == node.sessions
 
