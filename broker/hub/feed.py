@@ -251,7 +251,7 @@ class Feed:
         """
         session.enter(self, cursor)
         self.flow.sessions += 1
-        if not self.held and cursor >= self._run.cursor:
+        if not self.held and not session.blocked and cursor >= self._run.cursor:
             self.cohorts.open(self, self._run.head).admit(session)
             return
         self.lagging.add(session)
@@ -271,6 +271,7 @@ class Feed:
             self.flow.lagging -= 1
             self._owed.take(session)
         if self.is_empty:
+            self._run.clear()
             self._around.emptied(self)
         return cursor
 
@@ -283,7 +284,7 @@ class Feed:
         self.flow.lags += 1
 
     def _leave_cohort(self, session: Session, cohort: Cohort) -> None:
-        del cohort.members[session]
+        cohort.members.pop(session, None)
         if not cohort.members and not cohort.flushing:
             self.cohorts.remove(cohort)
 
