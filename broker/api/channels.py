@@ -64,6 +64,7 @@ class Channels:
         channel = self._name(call)
         if not await self._services.store.delete(call.tenant, channel):
             raise UnknownChannel(f"nothing is known of the channel {shown(channel)}")
+        self._services.hub.shed(call.tenant, channel)
         return answer(orjson.dumps({"deleted": channel}))
 
     async def messages(self, call: Call) -> web.Response:

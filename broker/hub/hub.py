@@ -312,6 +312,13 @@ class Hub:
         self.sweep()
         self._budget.keep()
 
+    def shed(self, name: str, channel_name: str) -> None:
+        """Drop the copy of a channel's ring: the store's was dropped."""
+        tenant = self._tenants.get(name)
+        channel = None if tenant is None else tenant.channels.get(channel_name)
+        if channel is not None:
+            channel.shed()
+
     def revise(self) -> None:
         """Ask for every channel's retention again: the rules have changed."""
         for tenant in self._tenants.values():
