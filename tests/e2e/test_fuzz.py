@@ -125,7 +125,6 @@ async def read(reader: asyncio.StreamReader) -> bytes:
     return data
 
 
-@pytest.mark.slow
 async def test_the_broker_serves_on_whatever_it_is_sent(broker: BrokerProcess) -> None:
     """It refuses without a failure of its own, keeps nothing, and serves whoever comes next."""
     seed = int(os.environ.get("FUZZ_SEED", SystemRandom().randrange(2**32)))
