@@ -10,7 +10,7 @@ ARGS   ?=
 CODE   := $(foreach dir,broker tests benchmarks docs .ci,$(if $(shell find $(dir) -name '*.py' -print -quit 2>/dev/null),$(dir)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test unit conformance integration e2e bench coverage docs wheel run clean
+.PHONY: help setup check fmt test unit conformance integration e2e bench chaos coverage docs wheel run clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "  make %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ coverage: setup ## every test, with the lines and branches that none of them rea
 
 bench: setup ## fan-out, resume and publish, measured
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup ## break everything under load, and report what subscribers notice
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: setup ## write the reference pages that are made from the code
 	$(BIN)/python docs/generate.py

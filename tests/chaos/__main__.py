@@ -1,0 +1,94 @@
+"""`python -m tests.chaos`: break everything, one after the other, and report what was noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+import argparse
+import asyncio
+import json
+import sys
+import time
+
+from benchmarks.machine import describe
+from benchmarks.processes import raise_open_files
+from tests.chaos.campaign import run_one
+from tests.chaos.matrix import MATRIX, Scenario, select
+from tests.chaos.outcome import Outcome
+from tests.chaos.report import line, markdown
+from tests.chaos.stand import Setup
+from tests.chaos.topology import choose_binary
+
+RESULTS = Path(__file__).parent / "results"
+
+LIMIT_S = 14 * 60.0
+"""After this much time no further scenario begins."""
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="WORD", help="only scenarios with this in their name"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the report goes"
+    )
+    parser.add_argument("--list", action="store_true", help="name the scenarios")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run scenarios as the command line says; return the exit code."""
+    options = parse(words)
+    if options.list:
+        for scenario in MATRIX:
+            print(f"{scenario.name:20} {scenario.title}")
+        return 0
+    try:
+        scenarios = select(options.scenarios)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    raise_open_files()
+    setup = Setup()
+    outcomes = _run_all(scenarios, setup)
+    _write(options.results, outcomes, setup)
+    return int(len(outcomes) < len(scenarios) or any(outcome.wrong for outcome in outcomes))
+
+
+def _run_all(scenarios: Sequence[Scenario], setup: Setup) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    ends = time.monotonic() + LIMIT_S
+    for scenario in scenarios:
+        if time.monotonic() > ends:
+            print(f"{scenario.name}: no time left", file=sys.stderr)
+            break
+        logs = StringIO()
+        with redirect_stdout(logs):
+            outcome = asyncio.run(run_one(scenario, setup))
+        outcomes.append(outcome)
+        print(line(outcome), flush=True)
+        if outcome.wrong:
+            print(logs.getvalue(), file=sys.stderr)
+    return outcomes
+
+
+def _write(directory: Path, outcomes: Sequence[Outcome], setup: Setup) -> None:
+    facts = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "store": choose_binary().name,
+        **describe(),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    details = {"facts": facts, "outcomes": [outcome.as_json() for outcome in outcomes]}
+    (directory / "chaos.md").write_text(markdown(outcomes, setup, facts))
+    (directory / "chaos.json").write_text(json.dumps(details, indent=1) + "\n")
+    print(f"report: {directory / 'chaos.md'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
