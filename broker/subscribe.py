@@ -128,6 +128,10 @@ class Subscriber:
             feed.attach(session, entry.cursor)
         return session
 
+    def renew(self, session: Session, grants: Grants) -> None:
+        """Let a session go on, where it stands, with another token that allows its channels."""
+        self._attendance.move(session, grants)
+
     def _revived(self, feed: Feed) -> Feed:
         """Return the feed, or its successor, and have it brought up to date."""
         tenant = self._hub.tenant(feed.tenant)

@@ -58,9 +58,9 @@ class Subscribing:
     )
     max_frame_bytes: int = setting(
         Bytes(125, 2**20),
-        4096,
+        16_384,
         doc="Length of a message from a WebSocket subscriber; a longer one closes with 1009.",
-        why="Subscribers have nothing to say beyond control frames.",
+        why="All that subscribers have to say is a new token, of 8 KiB at most by default.",
     )
     max_waiting_subscribers: int = setting(
         Whole(1, 10_000_000, "subscribers"),

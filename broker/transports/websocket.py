@@ -48,7 +48,7 @@ class WebSocketLimits(ConnectionLimits):
         ping_s: Seconds of silence after which a client is pinged.
         max_frame_bytes: Payload of one frame of the client at most; beyond, 1009.
         max_message_bytes: Payload of one message of the client at most; beyond, 1009.
-        max_owed_bytes: Control frames buffered for a client that does not read; beyond, 1008.
+        max_owed_bytes: Answers buffered for a client that asks and does not read; beyond, 1008.
     """
 
     ping_s: float = 25.0
@@ -71,6 +71,9 @@ class WebSocketConnection(Connection):
         limits: Bounds.
         on_text: Takes the client's text messages.
 
+    Attributes:
+        next_token_at: Loop time from which on the client may send a new token.
+
     Source: RFC 6455, sections 5.5, 7.1 and 7.4.
     """
 
@@ -82,6 +85,7 @@ class WebSocketConnection(Connection):
         "_reader",
         "_spoke",
         "_unanswered",
+        "next_token_at",
     )
 
     limits: WebSocketLimits
@@ -94,6 +98,7 @@ class WebSocketConnection(Connection):
         self._reader: FrameReader | None = None
         self._broken = False  # whether what comes in can no longer be read as frames
         self._spoke = False  # whether the client sent more than pongs since the last visit
+        self.next_token_at = 0.0
         self._unanswered = 0
         self._owed = 0
         self._backlog = 0
@@ -142,7 +147,7 @@ class WebSocketConnection(Connection):
         elif self._ending:
             return
         elif isinstance(event, Ping):
-            self._say(pong_frame(event.payload))
+            self.reply(pong_frame(event.payload))
         elif isinstance(event, Text) and self._on_text is not None:
             self._on_text(self, event.payload)
 
@@ -160,12 +165,12 @@ class WebSocketConnection(Connection):
         self._lose()
         self._finish(close_frame(code, reason), wait=True)
 
-    def _say(self, frame: bytes) -> None:
-        """Send a control frame, within what a client that does not read may be owed."""
+    def reply(self, frame: bytes) -> None:
+        """Answer what the client said, within what one that does not read may be owed."""
         if self._paused:
             self._owed += len(frame)
             if self._owed > self.limits.max_owed_bytes:
-                self._refuse(POLICY, "pings without reading")
+                self._refuse(POLICY, "asks without reading")
                 return
         self.write(frame)
 
@@ -222,9 +227,22 @@ def farewell(error: BrokerError | None, cursor: Cursor, retry_after_s: float | N
     goodbye = close_frame(code, orjson.dumps(reason).decode())
     if error is None or error.status not in _TOLD_IN_A_FRAME:
         return goodbye
+    return error_frame(error, cursor) + goodbye
+
+
+def error_frame(error: BrokerError, cursor: Cursor) -> bytes:
+    """
+    Return a text frame that says what went wrong.
+
+    Args:
+        error: What it was.
+        cursor: The session's safe cursor: clients keep the cursor of any frame.
+
+    Source: dashly-rts 2.1 and 2.3.13.
+    """
     told = {
         "error": {"status": int(error.status), "message": str(error)},
         "tag": str(cursor.tag),
         "time": cursor.http_date,
     }
-    return text_frame(orjson.dumps(told)) + goodbye
+    return text_frame(orjson.dumps(told))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from broker.core.errors import ChannelForbidden, TokenMissing
+from broker.core.errors import ChannelForbidden, Forbidden, TokenMissing
 from broker.core.grants import Grants, Rulebook, decide, objection
 from broker.core.tenants import MAIN_TENANT
 from broker.protocols.pushstream.request import Subscription
@@ -119,6 +119,30 @@ class Admission:
             error = objection(rulebook, grants, "subscribe", channels)
             if error is not None:
                 raise error
+
+    async def renew(self, token: str, before: Grants | None, channels: Sequence[str]) -> Grants:
+        """
+        Return what a new token allows, if it can take the place of the one before.
+
+        Args:
+            token: The new token.
+            before: What the one before allows; None without one.
+            channels: Channels that it must allow, every one.
+
+        Raises:
+            Unauthorized: it is bad, expired or revoked.
+            Forbidden: it is for another tenant or subject, or does not allow every channel.
+            Unavailable: its key cannot be fetched.
+        """
+        grants = await self._verifier.authenticate(token)
+        if before is None:
+            raise Forbidden("the session began without a token", field="auth_token")
+        if (grants.tenant, grants.subject) != (before.tenant, before.subject):
+            raise Forbidden("the token is for another tenant or subject", field="auth_token")
+        error = objection(self._rulebook(), grants, "subscribe", channels)
+        if error is not None:
+            raise error
+        return grants
 
     def _admit(self, grants: Grants | None, request: Subscription) -> Admitted:
         tenant = MAIN_TENANT if grants is None else grants.tenant

@@ -15,6 +15,7 @@ from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import ALWAYS
 from broker.protocols.pushstream.encoders import WebSocketEncoder
 from broker.protocols.pushstream.known import Cut
+from broker.protocols.pushstream.refresh import Refreshing
 from broker.protocols.pushstream.request import Subscription
 from broker.protocols.pushstream.services import Services
 from broker.subscribe import Entry
@@ -48,6 +49,7 @@ class WebSockets:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._encoder = WebSocketEncoder()
+        self._refreshing = Refreshing(services.admission, services.subscriber)
         self._newcomers: list[_Newcomer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -168,7 +170,8 @@ class WebSockets:
         return self._encoder.message(ping_message(self._services.wall_clock(), entry.cursor))
 
     def _connection(self) -> WebSocketConnection:
-        return WebSocketConnection(self._services.wheel, self._services.limits.websocket)
+        services = self._services
+        return WebSocketConnection(services.wheel, services.limits.websocket, self._refreshing.hear)
 
     def _close_at_once(
         self,
