@@ -8,6 +8,7 @@ VERBS = {
     "tail": "follow channels",
     "check": "check channel rules",
     "token": "make a token",
+    "revoke": "revoke tokens",
     "explain": "say what a token may do, and why",
 }
 """Every verb and what it does; each is the module of its name in this package."""
