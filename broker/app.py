@@ -8,7 +8,6 @@ import contextlib
 import random
 
 from broker.api import Services as ApiServices
-from broker.api import make_api
 from broker.attendance import Attendance
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
@@ -20,35 +19,26 @@ from broker.hub.feed import FeedLimits
 from broker.hub.pump import Pump
 from broker.hub.reader import Reader
 from broker.hub.sync import Sync, SyncLimits
+from broker.listeners import Surroundings, internal_listener, public_listener
 from broker.metered import MeteredStore
 from broker.metrics import Meters, Place, Register
 from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
-from broker.protocols.pushstream.endpoints import make_public
-from broker.protocols.pushstream.recall import Recall
-from broker.protocols.pushstream.request import RequestLimits
-from broker.protocols.pushstream.services import Limits, Services
 from broker.publisher import Publisher, PublishLimits
-from broker.readings import read_express, read_flows, read_hub, read_process, read_public
+from broker.readings import read_flows, read_hub, read_process
 from broker.settings import ListenAddress, Settings
+from broker.shares import ShareLimits, Shares
 from broker.stopwatch import Stopwatch
 from broker.store.base import Listener as Announcements
 from broker.store.base import Store
 from broker.subscribe import Subscriber
-from broker.transports.front import Front, FrontLimits
-from broker.transports.listener import HttpListener, ListenOptions
-from broker.transports.poll import PollLimits
-from broker.transports.server import ServerOptions
-from broker.transports.stream import StreamLimits
-from broker.transports.websocket import WebSocketLimits
+from broker.transports.listener import HttpListener
 from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
+from broker.waiting_room import WaitingRoom
 from broker.wheel import Wheel
 
 LINGER_S = 60.0
 """Seconds that a feed without sessions is kept: longer than the pause between two polls (D49)."""
-
-_HEADER_BYTES = 1024
-"""Of a header beside the token that it may carry."""
 
 UNKNOWN_RETENTION = Retention(0, 0)
 """Of a channel that no pattern matches any more."""
@@ -83,7 +73,6 @@ class Node:
         self.meters = Meters()
         self.register = Register(self.meters.instruments(), place)
         self._verifier = verifier
-        self._admission = Admission(verifier, lambda: self.catalog, strict=settings.strict_channels)
         loop = asyncio.get_running_loop()
         self._loop = loop
         self.wheel = Wheel(loop)
@@ -111,6 +100,13 @@ class Node:
             handed=stopwatch.handed,
         )
         self.attendance = Attendance(self.wheel, loop.time, wall_clock)
+        shares = Shares(
+            self.attendance,
+            ShareLimits(settings.max_subject_connections, settings.max_address_connections),
+        )
+        self._admission = Admission(
+            verifier, lambda: self.catalog, strict=settings.strict_channels, share=shares.check
+        )
         self.patrol = Patrol(self.attendance, lambda: self.catalog, loop.time, wall_clock)
         verifier.heed(self.patrol.is_revoked)
         self.publisher = Publisher(
@@ -120,11 +116,10 @@ class Node:
             self.hub.wrote,
             stopwatch.accepted,
         )
-        api = make_api(self._api_services())
-        read_express(self.meters.connecting, api.express)
-        self.internal = HttpListener(
-            api.server, settings.internal, ListenOptions(shared=settings.workers > 1), api.front
+        self._around = Surroundings(
+            settings, self.meters, self.wheel, self.is_draining, self.retry_after_s, wall_clock
         )
+        self.internal = internal_listener(self._around, self._api_services())
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
         read_flows(self.meters.delivering, self.hub.flows)
         read_hub(self.meters.keeping, self.hub)
@@ -161,7 +156,9 @@ class Node:
             self.wheel.add(item, self._loop.time())
         self._lag_watch.start()
         await self.internal.open()
-        self.public = self._public_listener(Subscriber(self.hub, sync, self.attendance))
+        room = WaitingRoom(settings.max_waiting_subscribers)
+        subscriber = Subscriber(self.hub, sync, self.attendance, room)
+        self.public = public_listener(self._around, subscriber, self._admission, self._verifier)
         await self.public.open()
 
     def _api_services(self) -> ApiServices:
@@ -194,33 +191,6 @@ class Node:
     def _retention(self, channel: str) -> Retention:
         match = self.catalog.match(channel)
         return UNKNOWN_RETENTION if match is None else match.entry.retention
-
-    def _public_listener(self, subscriber: Subscriber) -> HttpListener:
-        settings = self.settings
-        recall = Recall(self._admission, settings.known_requests, self.is_draining)
-        read_public(self.meters.connecting, recall, self._verifier)
-        services = Services(
-            subscriber=subscriber,
-            admission=self._admission,
-            recall=recall,
-            wheel=self.wheel,
-            limits=_limits(settings),
-            aiohttp=lambda: listener.aiohttp(),  # noqa: PLW0108 - bound only below
-            wall_clock=self._wall_clock,
-            closed=self.is_draining,
-            retry_after_s=self.retry_after_s,
-            origins=frozenset(settings.allowed_origins),
-            token_cookie=settings.token_cookie,
-            refuse_by_close=settings.refuse_websocket == "close",
-        )
-        limits = FrontLimits(request_s=settings.request_timeout_s)
-        listener = HttpListener(
-            make_public(services, _server_options(settings)),
-            settings.public,
-            _public_options(settings),
-            lambda: Front(recall, listener.aiohttp, self.wheel, limits),
-        )
-        return listener
 
     def is_draining(self) -> bool:
         """Tell whether this node serves nobody any more."""
@@ -277,35 +247,3 @@ class Node:
         if self._announcements is not None:
             await self._announcements.close()
         await self._store.close()
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        request=RequestLimits(settings.max_channels, settings.max_channel_bytes),
-        websocket=WebSocketLimits(
-            ping_s=settings.websocket_ping_s,
-            max_frame_bytes=settings.max_frame_bytes,
-            max_message_bytes=settings.max_frame_bytes,
-        ),
-        stream=StreamLimits(),
-        poll=PollLimits(hold_s=settings.longpoll_timeout_s),
-        answer_bytes=settings.max_poll_bytes,
-        ping_interval_s=settings.ping_interval_s,
-    )
-
-
-def _server_options(settings: Settings) -> ServerOptions:
-    names_bytes = settings.max_channels * (settings.max_channel_bytes + 1)
-    return ServerOptions(
-        keep_alive_s=settings.request_timeout_s,
-        line_bytes=settings.max_token_bytes + names_bytes,
-        header_bytes=settings.max_token_bytes + _HEADER_BYTES,
-    )
-
-
-def _public_options(settings: Settings) -> ListenOptions:
-    return ListenOptions(
-        backlog=settings.accept_backlog,
-        send_buffer_bytes=settings.send_buffer_bytes,
-        shared=settings.workers > 1,
-    )

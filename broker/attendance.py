@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Multiset
 from collections.abc import Callable, Iterable, Iterator
 
 from broker.core.errors import TokenExpired
@@ -59,6 +60,8 @@ class Attendance:
         self._bearers: dict[Grants | None, Bearers] = {}
         self._by_jti = _Index()
         self._by_sub = _Index()
+        self._clients: dict[Session, str] = {}
+        self._by_client: Multiset[str] = Multiset()
         self.count = 0
 
     def __iter__(self) -> Iterator[Session]:
@@ -70,8 +73,29 @@ class Attendance:
         """Every token, and who came without one."""
         return list(self._bearers.values())
 
-    def join(self, session: Session) -> None:
-        """Note a session that is about to be attached."""
+    def count_subject(self, grants: Grants) -> int:
+        """Return how many sessions the subject of a token has, with whichever tokens."""
+        return sum(
+            len(bearers.sessions)
+            for bearers in self._by_sub.find(grants.subject)
+            if bearers.grants is not None and bearers.grants.tenant == grants.tenant
+        )
+
+    def count_client(self, client: str) -> int:
+        """Return how many sessions a client behind a proxy has."""
+        return self._by_client[client]
+
+    def join(self, session: Session, client: str = "") -> None:
+        """
+        Note a session that is about to be attached.
+
+        Args:
+            session: The session.
+            client: Who is behind a proxy, where that is counted.
+        """
+        if client:
+            self._clients[session] = client
+            self._by_client[client] += 1
         grants = session.grants
         bearers = self._bearers.get(grants)
         if bearers is None:
@@ -89,12 +113,21 @@ class Attendance:
         if bearers is not None and session in bearers.sessions:
             bearers.sessions.discard(session)
             self.count -= 1
+            self._leave_client(session)
+
+    def _leave_client(self, session: Session) -> None:
+        client = self._clients.pop(session, "")
+        if client:
+            self._by_client[client] -= 1
+            if not self._by_client[client]:
+                del self._by_client[client]
 
     def move(self, session: Session, grants: Grants) -> None:
         """Let a session that is attached go on with another token."""
+        client = self._clients.get(session, "")
         self.leave(session)
         session.grants = grants
-        self.join(session)
+        self.join(session, client)
 
     def concerned(self, revocations: Iterable[Revocation]) -> Iterator[Bearers]:
         """Yield the tokens that revocations may be about: of the same id, subject or tenant."""

@@ -152,7 +152,7 @@ class MeteredListener(Listener):
         await self._listener.close()
 
 
-class MeteredSink:
+class MeteredSink(Sink):
     """
     A sink that is counted.
 

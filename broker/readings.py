@@ -45,7 +45,7 @@ def read_process(processes: Processes, *, alone: bool) -> Machine:
     return Machine(processes)
 
 
-def read_public(connecting: Connecting, recall: Recall, verifier: Verifier) -> None:
+def read_recall(connecting: Connecting, recall: Recall, verifier: Verifier) -> None:
     """Have told what the public listener remembers."""
     connecting.known.of("public", "hit").follow(lambda: recall.hits)
     connecting.known.of("public", "miss").follow(lambda: recall.misses)

@@ -13,6 +13,7 @@ from broker.hub import Hub
 from broker.hub.feed import Feed
 from broker.hub.sync import Sync
 from broker.hub.tenant import Tenant
+from broker.waiting_room import WaitingRoom
 
 
 class Entry(NamedTuple):
@@ -36,9 +37,16 @@ class Subscriber:
         hub: Where feeds live.
         sync: Brings channels up to date.
         attendance: Notes every session.
+        room: Bounds how many may wait for the store.
+
+    Attributes:
+        room: The same.
     """
 
-    def __init__(self, hub: Hub, sync: Sync, attendance: Attendance) -> None:
+    def __init__(
+        self, hub: Hub, sync: Sync, attendance: Attendance, room: WaitingRoom | None = None
+    ) -> None:
+        self.room = room or WaitingRoom()
         self._hub = hub
         self._sync = sync
         self._attendance = attendance
@@ -72,6 +80,7 @@ class Subscriber:
             encoder: The dialect.
 
         Raises:
+            Unavailable: too many wait for the store already.
             StoreUnavailable: the store did not answer in time.
         """
         entry = self.enter_now(tenant_name, names, cursor, encoder)
@@ -79,7 +88,7 @@ class Subscriber:
             return entry
         tenant = self._hub.tenant(tenant_name)
         feed = self._hub.feed(tenant, names, encoder)
-        with self._hub.reserved(feed):
+        with self.room.place(), self._hub.reserved(feed):
             begin = await self._begin(tenant, cursor)
             await self._sync.ready(tenant, feed.channels, begin)
         return Entry(feed, tenant.high_water if cursor is None else begin)
@@ -109,22 +118,39 @@ class Subscriber:
         Return once `is_settled`: who asks at once then finds what was published before.
 
         Raises:
+            Unavailable: too many wait for the store already.
             StoreUnavailable: the store did not answer in time.
         """
         if not self.is_settled(tenant_name):
-            await self.now(tenant_name)
+            with self.room.place():
+                await self.now(tenant_name)
 
     def attach(
-        self, entry: Entry, outlet: Outlet, grants: Grants | None, *, notices: bool
+        self,
+        entry: Entry,
+        outlet: Outlet,
+        grants: Grants | None,
+        *,
+        notices: bool,
+        client: str = "",
     ) -> Session:
-        """Make a session of a connection; what it misses is written from here on."""
+        """
+        Make a session of a connection; what it misses is written from here on.
+
+        Args:
+            entry: Its place.
+            outlet: The connection.
+            grants: What its token allows; None without one.
+            notices: Whether it is sent gap notices as frames.
+            client: Who is behind a proxy, where that is counted.
+        """
         session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
         outlet.bind(session)
         if not outlet.ending:
             feed = entry.feed
             if feed.held or feed.is_dropped:
                 feed = self._revived(feed)
-            self._attendance.join(session)
+            self._attendance.join(session, client)
             feed.attach(session, entry.cursor)
         return session
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from aiohttp import hdrs
 
-from broker.auth.api_keys import ApiKeys
+from broker.auth.api_keys import ApiKeys, Principal
 from broker.core.channels import shown
 from broker.core.errors import BadHeader, Forbidden, OriginForbidden, Unauthorized
 from broker.core.tenants import MAIN_TENANT, is_tenant
@@ -20,6 +20,9 @@ FETCH_SITE = "Sec-Fetch-Site"
 
 _OWN_SITE = frozenset({"same-origin", "none"})
 _CACHED_HOSTS = 256
+
+NOBODY = Principal("")
+"""Who sends a request where there are no keys."""
 
 
 class Exposed(Exception):
@@ -85,8 +88,12 @@ class Guard:
             )
 
     def tenant(self, headers: Mapping[str, str]) -> str:
+        """Return whose channels a request is about; otherwise as `identify`."""
+        return self.identify(headers).tenant
+
+    def identify(self, headers: Mapping[str, str]) -> Principal:
         """
-        Return whose channels a request is about.
+        Return who sends a request, by the name of the key, and whose channels it is about.
 
         Raises:
             Unauthorized: A key is needed, and there is none or a wrong one.
@@ -99,12 +106,12 @@ class Guard:
                 "a tenant is a letter or digit, then up to 63 letters, digits, '.', '-' and '_'",
                 field=TENANT,
             )
-        bound = self._bound(headers) if self._keys else ""
+        name, bound = self._found(headers) if self._keys else NOBODY
         if bound and named is not None and named != bound:
             raise Forbidden(f"this key may speak for the tenant {shown(bound)} alone", field=TENANT)
-        return bound or named or MAIN_TENANT
+        return Principal(name, bound or named or MAIN_TENANT)
 
-    def _bound(self, headers: Mapping[str, str]) -> str:
+    def _found(self, headers: Mapping[str, str]) -> Principal:
         key = _presented(headers)
         if not key:
             raise Unauthorized(
@@ -114,7 +121,7 @@ class Guard:
         principal = self._keys.find(key)
         if principal is None:
             raise Unauthorized("the API key is not known", field=hdrs.AUTHORIZATION)
-        return principal.tenant
+        return principal
 
     def _is_expected(self, host: str) -> bool:
         name = _without_port(host).lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import logging
 import secrets
 
@@ -11,10 +12,14 @@ from broker.api.access import Guard
 from broker.api.call import Call
 from broker.api.problems import problem
 from broker.api.router import Router
+from broker.auth.api_keys import Principal
 from broker.core.errors import BodyTimeout, BodyTooLarge, BrokerError, InternalError
 from broker.core.tenants import MAIN_TENANT
 
 _log = logging.getLogger(__name__)
+
+ANYBODY = Principal("", MAIN_TENANT)
+"""Who calls an endpoint that asks for no key."""
 
 _REQUEST_ID_BYTES = 8
 _ENDLESS = (BodyTooLarge, BodyTimeout)
@@ -28,29 +33,41 @@ class Boundary:
     Args:
         router: Finds what answers a request.
         guard: Decides who may come in.
+        refused: Counts refusals.
     """
 
-    def __init__(self, router: Router, guard: Guard) -> None:
+    def __init__(
+        self, router: Router, guard: Guard, refused: Callable[[BrokerError], None]
+    ) -> None:
         self._router = router
         self._guard = guard
+        self._count = refused
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever it is."""
         try:
             return await self._answer(request)
         except BrokerError as error:
+            self._count(error)
             return _refused(request, error)
         except ConnectionError:  # the client has gone
             raise
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
-            return _failed(request.method)
+            return self._failed(request.method)
+
+    def _failed(self, method: str) -> web.Response:
+        request_id = secrets.token_hex(_REQUEST_ID_BYTES)
+        _log.exception("a request failed: method %s, request id %s", method, request_id)
+        error = InternalError("the broker failed; its log tells more")
+        self._count(error)
+        return problem(error, request_id)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_site(request.headers)
         endpoint, rest = self._router.find(_path(request))
-        tenant = MAIN_TENANT if endpoint.keyless else self._guard.tenant(request.headers)
+        name, tenant = ANYBODY if endpoint.keyless else self._guard.identify(request.headers)
         handler = self._router.handler(endpoint, request.method)
-        return await handler(Call(request, tenant, rest))
+        return await handler(Call(request, tenant, rest, name))
 
 
 def _path(request: web.BaseRequest) -> str:
@@ -64,9 +81,3 @@ def _refused(request: web.BaseRequest, error: BrokerError) -> web.Response:
     if isinstance(error, _ENDLESS) and not request.content.is_eof():
         response.force_close()
     return response
-
-
-def _failed(method: str) -> web.Response:
-    request_id = secrets.token_hex(_REQUEST_ID_BYTES)
-    _log.exception("a request failed: method %s, request id %s", method, request_id)
-    return problem(InternalError("the broker failed; its log tells more"), request_id)

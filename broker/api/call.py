@@ -30,11 +30,13 @@ class Call(NamedTuple):
         request: The request.
         tenant: Whose channels it is about.
         rest: What its path says in the place of the endpoint's variable, still percent-encoded.
+        publisher: Name of the API key that it came with; empty without one.
     """
 
     request: web.BaseRequest
     tenant: str
     rest: str
+    publisher: str = ""
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

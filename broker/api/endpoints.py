@@ -19,6 +19,7 @@ from broker.api.publish import Publish, answer_stored
 from broker.api.revoke import Revoke
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
+from broker.core.errors import BrokerError
 from broker.transports.server import ServerOptions, make_server
 
 _LINE_BYTES = 8190
@@ -53,17 +54,33 @@ def make_api(services: Services) -> Api:
     guard = Guard(services.keys, settings.internal)
     names_bytes = settings.max_publish_channels * (settings.max_channel_bytes + 1)
     publish = Publish(services)
+
+    def refuse(_: web.BaseRequest, error: BrokerError) -> web.Response:
+        services.refused(error)
+        return problem(error)
+
     server = make_server(
-        Boundary(Router(endpoints(services, publish)), guard).handle,
-        lambda _, error: problem(error),
-        ServerOptions(line_bytes=_LINE_BYTES + names_bytes, body_bytes=settings.max_body_bytes),
+        Boundary(Router(endpoints(services, publish)), guard, services.refused).handle,
+        refuse,
+        ServerOptions(
+            head_s=settings.request_timeout_s,
+            line_bytes=_LINE_BYTES + names_bytes,
+            body_bytes=settings.max_body_bytes,
+            traffic=services.traffic,
+        ),
     )
     express = publish.express = Express(
         publish.submit,
         answer_stored,
         server,
         services.wheel,
-        ExpressLimits(wait_s=settings.publish_wait_s, body_bytes=settings.max_message_bytes),
+        ExpressLimits(
+            request_s=settings.request_timeout_s,
+            wait_s=settings.publish_wait_s,
+            body_bytes=settings.max_message_bytes,
+        ),
+        services.traffic,
+        services.refused,
     )
     return Api(server, express)
 

@@ -23,11 +23,12 @@ from broker.api.headers import PublishHeaders
 from broker.api.heads import CUT_HEADERS, LENGTH, PublishHead, cut_publish
 from broker.api.media import Media
 from broker.api.problems import problem, serialise
-from broker.core.errors import BrokerError, StoreUnavailable
+from broker.core.errors import BodyTimeout, BrokerError, StoreUnavailable
 from broker.core.shapes import Shapes
 from broker.store.base import Stored
 from broker.transports.front import hand_over
 from broker.transports.takeover import TakenOver, take_over
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 MAX_HEAD_BYTES = 8190
@@ -44,6 +45,7 @@ _LATE = (
     "the store did not answer within {:g} s; the messages may be stored: the same "
     "Idempotency-Key stores them once"
 )
+_SLOW = "the body did not arrive within {:g} s"
 _UNPLAIN = (hdrs.TRANSFER_ENCODING, hdrs.CONTENT_ENCODING, hdrs.EXPECT, hdrs.CONNECTION)
 
 
@@ -53,7 +55,8 @@ class ExpressLimits:
     Bounds of an express connection.
 
     Attributes:
-        idle_s: Seconds that it may be silent, or slow with a request.
+        idle_s: Seconds that it may be silent.
+        request_s: Seconds in which a request that has begun must be there.
         wait_s: Seconds in which the store must have answered.
         body_bytes: Body at most; a longer one is aiohttp's to refuse.
         pipelined: Requests that may wait for their answers; beyond, reading rests.
@@ -61,6 +64,7 @@ class ExpressLimits:
     """
 
     idle_s: float = 75.0
+    request_s: float = 10.0
     wait_s: float = 5.0
     body_bytes: int = 65_536
     pipelined: int = 64
@@ -72,18 +76,20 @@ class Known(NamedTuple):
     What aiohttp found out about a shape.
 
     Attributes:
+        publisher: Name of the API key; empty without one.
         tenant: Whose channels.
         media: What the body is.
         if_match: Condition on the last message, or empty.
     """
 
+    publisher: str
     tenant: str
     media: Media
     if_match: str
 
 
-Submit = Callable[[str, str, Media, PublishHeaders, bytes], "Future[Stored]"]
-"""Queues a message: tenant, channel, media, headers, body. Raises what is wrong with it."""
+Submit = Callable[[Known, str, PublishHeaders, bytes], "Future[Stored]"]
+"""Queues a message: what is known, channel, headers, body. Raises what is wrong with it."""
 
 Answer = Callable[[Stored], web.Response]
 """Makes the answer to a publish."""
@@ -99,6 +105,8 @@ class Express:
         aiohttp: Makes a protocol of aiohttp.
         wheel: Ends connections and waits.
         limits: Bounds.
+        traffic: Counts connections.
+        refused: Counts refusals.
 
     Attributes:
         hits: Publishes that were taken without parsing.
@@ -112,12 +120,16 @@ class Express:
         aiohttp: Callable[[], BaseProtocol],
         wheel: Wheel,
         limits: ExpressLimits,
+        traffic: Traffic,
+        refused: Callable[[BrokerError], None],
     ) -> None:
         self.submit = submit
         self.answer = answer
         self.aiohttp = aiohttp
         self.wheel = wheel
         self.limits = limits
+        self.traffic = traffic
+        self.refused = refused
         self._shapes: Shapes[Known] = Shapes(limits.shapes)
         self._unparsed: OrderedDict[Transport, PublishHead] = OrderedDict()
         self.hits = 0
@@ -150,7 +162,7 @@ class Express:
         head = None if transport is None else self._unparsed.pop(transport, None)
         if head is None or not _is_plain(call.request, head):
             return response
-        self._shapes.put(head.shape, Known(call.tenant, media, headers.if_match))
+        self._shapes.put(head.shape, Known(call.publisher, call.tenant, media, headers.if_match))
         try:
             take_over(call.request, self.connection, serialise(response))
         except BrokerError:  # something is behind the request already
@@ -184,7 +196,15 @@ class ExpressConnection(Protocol):
         express: Knows shapes.
     """
 
-    __slots__ = ("_buffer", "_express", "_fd_paused", "_pending", "_seen_at", "_transport")
+    __slots__ = (
+        "_began_at",
+        "_buffer",
+        "_express",
+        "_fd_paused",
+        "_pending",
+        "_seen_at",
+        "_transport",
+    )
 
     def __init__(self, express: Express) -> None:
         self._express = express
@@ -192,6 +212,7 @@ class ExpressConnection(Protocol):
         self._buffer = b""
         self._pending: deque[_Pending] = deque()
         self._seen_at = 0.0
+        self._began_at = 0.0  # when the first byte of what is buffered came
         self._fd_paused = False
 
     @property
@@ -204,6 +225,7 @@ class ExpressConnection(Protocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Wait for requests."""
         self._transport = cast("Transport", transport)
+        self._express.traffic.enter(transport)
         self._seen_at = get_running_loop().time()
         self._express.wheel.add(self, self._seen_at + VISIT_S)
 
@@ -215,12 +237,18 @@ class ExpressConnection(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the publishes that are known, in order."""
-        self._buffer = self._buffer + data if self._buffer else data
         self._seen_at = get_running_loop().time()
+        if self._buffer:
+            self._buffer += data
+        else:
+            self._buffer = data
+            self._began_at = self._seen_at
         self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the cause is no matter
         """Let go; what was queued is stored all the same."""
+        if self._transport is not None:
+            self._express.traffic.leave(self._transport)
         self._transport = None
         self._pending.clear()
 
@@ -232,7 +260,11 @@ class ExpressConnection(Protocol):
         limits = self._express.limits
         if self._pending and now - self._pending[0].since > limits.wait_s:
             self._end(StoreUnavailable(_LATE.format(limits.wait_s)))
-        elif not self._pending and now - self._seen_at > limits.idle_s:
+        elif self._pending:
+            pass
+        elif self._buffer and now - self._began_at > limits.request_s:
+            self._end(BodyTimeout(_SLOW.format(limits.request_s), setting="request_timeout_s"))
+        elif now - self._seen_at > limits.idle_s:
             transport.close()
         return now + VISIT_S
 
@@ -256,6 +288,7 @@ class ExpressConnection(Protocol):
                 self._give_away(head)
                 return
             self._buffer = self._buffer[stop:]
+            self._began_at = self._seen_at
 
     def _publish(self, head: PublishHead, known: Known, body: bytes) -> bool:
         headers = PublishHeaders(
@@ -265,7 +298,7 @@ class ExpressConnection(Protocol):
             head.headers.get("Idempotency-Key", ""),
         )
         try:
-            stored = self._express.submit(known.tenant, head.channel, known.media, headers, body)
+            stored = self._express.submit(known, head.channel, headers, body)
         except BrokerError:  # aiohttp's way says what is wrong
             return False
         self._express.hits += 1
@@ -284,6 +317,7 @@ class ExpressConnection(Protocol):
             self._express.expect(transport, head)
         self._express.misses += 1
         self._transport = None
+        self._express.traffic.leave(transport)
         self._resume(transport)
         buffer, self._buffer = self._buffer, b""
         hand_over(transport, cast("Protocol", self._express.aiohttp()), buffer)
@@ -306,11 +340,13 @@ class ExpressConnection(Protocol):
         try:
             return self._express.answer(stored.result())
         except BrokerError as error:
+            self._express.refused(error)
             return problem(error)
 
     def _end(self, error: BrokerError) -> None:
         transport = self._transport
         self._pending.clear()
+        self._express.refused(error)
         if transport is not None:
             response = problem(error)
             response.headers[hdrs.CONNECTION] = "close"

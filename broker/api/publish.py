@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future, sleep
+from asyncio import Future, get_running_loop, sleep
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -12,10 +12,11 @@ import orjson
 from broker.api.batch import BatchReader
 from broker.api.call import Call, read_body
 from broker.api.deadline import Deadline
-from broker.api.express import Express
+from broker.api.express import Express, Known
 from broker.api.headers import EVENT_ID, IF_MATCH, PublishHeaders, read_headers
 from broker.api.media import Media, read_media
 from broker.api.problems import answer
+from broker.api.rates import Rates
 from broker.api.services import Services
 from broker.api.targets import MAX_TARGETS, Targets, too_large
 from broker.core.bodies import compact_json, quote_text
@@ -49,6 +50,7 @@ class Publish:
         self._settings = services.settings
         self._deadline = Deadline(services.settings.publish_wait_s)
         self._known = Targets(services.catalog(), services.settings)
+        self._rates = Rates(services.settings.max_publish_rate, get_running_loop().time)
 
     async def one(self, call: Call) -> web.StreamResponse:
         """Store one message in every channel of the path, in all or in none (P6)."""
@@ -60,19 +62,21 @@ class Publish:
             "max_publish_channels",
         )
         self._check(channels)
+        self._rates.check(call.publisher)
         headers = read_headers(call.request.headers)
         if headers.if_match and len(channels) > 1:
             raise BadHeader("If-Match needs a single channel in the path", field=IF_MATCH)
         media = read_media(call.request.headers)
         body = await self._body(call)
         publication = self._publication(call.rest, channels, media, headers, body)
+        self._rates.take(call.publisher, len(channels))
         response = answer_stored(await self._store(call.tenant, publication))
         if self.express is None:
             return response
         return self.express.learn(call, media, headers, response)
 
     def submit(
-        self, tenant: str, channel: str, media: Media, headers: PublishHeaders, body: bytes
+        self, known: Known, channel: str, headers: PublishHeaders, body: bytes
     ) -> Future[Stored]:
         """
         Queue one message for one channel.
@@ -80,8 +84,9 @@ class Publish:
         Raises:
             BrokerError: what is wrong with it, as `one` says.
         """
-        publication = self._publication(channel, (channel,), media, headers, body)
-        return self._services.publisher.submit(tenant, publication)
+        publication = self._publication(channel, (channel,), known.media, headers, body)
+        self._rates.take(known.publisher, 1)
+        return self._services.publisher.submit(known.tenant, publication)
 
     def _check(self, channels: Sequence[str]) -> None:
         """Refuse channels that cannot be published to, before the body is read."""
@@ -114,6 +119,7 @@ class Publish:
     async def many(self, call: Call) -> web.Response:
         """Store the messages of an array or of lines, all or none (P6)."""
         settings = self._settings
+        self._rates.check(call.publisher)
         headers = read_headers(call.request.headers)
         if headers.event_id or headers.event_type:
             raise BadHeader(
@@ -134,6 +140,7 @@ class Publish:
             _fingerprint("", media, headers, body),
             headers.if_match,
         )
+        self._rates.take(call.publisher, len(reader.drafts))
         return answer_stored(await self._store(call.tenant, publication))
 
     def _targets(self) -> Targets:

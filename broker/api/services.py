@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time
 
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
+from broker.core.errors import BrokerError
 from broker.hub import Hub
 from broker.metrics.snapshot import Snapshot
 from broker.patrol import Patrol
 from broker.publisher import Publisher
 from broker.settings import Settings
 from broker.store.base import Store
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 
@@ -35,6 +37,8 @@ class Services:
         draining: Tells whether this node is about to stop.
         wall_clock: Seconds since the epoch.
         metrics: Gives the numbers of all workers.
+        refused: Counts refusals.
+        traffic: Counts connections.
     """
 
     publisher: Publisher
@@ -49,3 +53,5 @@ class Services:
     draining: Callable[[], bool] = lambda: False
     wall_clock: Callable[[], float] = time
     metrics: Callable[[], Snapshot] = dict
+    refused: Callable[[BrokerError], None] = lambda _: None
+    traffic: Traffic = field(default_factory=Traffic)

@@ -122,19 +122,19 @@ class Gauge:
 class Gauges:
     """Numbers of one metric by its only label, read whenever they are asked for."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_reads",)
 
     def __init__(self) -> None:
-        self._read: Callable[[], Mapping[str, float]] | None = None
+        self._reads: list[Callable[[], Mapping[str, float]]] = []
 
     def follow(self, read: Callable[[], Mapping[str, float]]) -> None:
-        """Say how the numbers are read."""
-        self._read = read
+        """Say how numbers are read, further ones each time."""
+        self._reads.append(read)
 
     def rows(self) -> Iterator[Row]:
-        """Give the numbers, if it is known how."""
-        if self._read is not None:
-            yield from (Row((label,), (value,)) for label, value in self._read().items())
+        """Give the numbers, as far as it is known how."""
+        for read in self._reads:
+            yield from (Row((label,), (value,)) for label, value in read().items())
 
 
 class Histogram:

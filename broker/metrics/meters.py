@@ -61,8 +61,8 @@ class Connecting:
     closes: Counters = counters(
         "broker_closes_total",
         ("transport", "code"),
-        "Subscriptions of WebSockets and event streams that ended, by close code; 1006 where the "
-        "client went without a word, `other` for codes of the client's own.",
+        "Subscriptions that ended, of polls those that were held and got no answer, by close code; "
+        "1006 where the client went without a word, `other` for codes of the client's own.",
     )
     refusals: Counters = counters(
         "broker_refusals_total",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.settings.declare import PREFIX, Setting
 from broker.settings.errors import Fault, SettingsError
+from broker.settings.kinds import UNIX
 from broker.settings.load import GROUPS, SETTINGS, Settings
 from broker.settings.reference import describe
 from broker.settings.serving import PACKAGED_CONFIG
@@ -16,6 +17,7 @@ __all__ = [
     "PACKAGED_CONFIG",
     "PREFIX",
     "SETTINGS",
+    "UNIX",
     "ApiKey",
     "Fault",
     "ListenAddress",

@@ -11,6 +11,7 @@ import os
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.transports.traffic import LOST, Traffic
 from broker.wheel import Wheel
 
 NO_FD = -1
@@ -59,6 +60,7 @@ class Connection(Protocol, ABC):
     Args:
         wheel: Times the end.
         limits: Bounds.
+        traffic: Counts the connections of its kind; one of its own by default.
 
     Attributes:
         fd: Descriptor of a plain socket; `NO_FD` on TLS, before the start and after the end.
@@ -67,12 +69,24 @@ class Connection(Protocol, ABC):
     Source: `design.md` section 10, rules 1, 2 and 12.
     """
 
-    __slots__ = ("_ending", "_paused", "_transport", "_wheel", "fd", "limits", "session")
+    __slots__ = (
+        "_ending",
+        "_paused",
+        "_traffic",
+        "_transport",
+        "_wheel",
+        "fd",
+        "limits",
+        "session",
+    )
 
     limits: ConnectionLimits
 
-    def __init__(self, wheel: Wheel, limits: ConnectionLimits) -> None:
+    def __init__(
+        self, wheel: Wheel, limits: ConnectionLimits, traffic: Traffic | None = None
+    ) -> None:
         self.fd = NO_FD
+        self._traffic = traffic or Traffic()
         self.limits = limits
         self.session: Attached | None = None
         self._wheel = wheel
@@ -129,6 +143,8 @@ class Connection(Protocol, ABC):
 
     def abort(self) -> None:
         """Cut the connection; what is buffered is dropped."""
+        if not self._ending:
+            self._note_loss()
         self._ending = True
         self.fd = NO_FD
         if self._transport is not None:
@@ -140,16 +156,19 @@ class Connection(Protocol, ABC):
         self._transport.write(rest)
         return not self._paused
 
-    def _finish(self, last: bytes, *, wait: bool = False) -> None:
+    def _finish(self, last: bytes, code: int | None = None, *, wait: bool = False) -> None:
         """
         Send the last bytes and close within `close_timeout_s`.
 
         Args:
             last: What is sent after everything that is buffered.
+            code: How the subscription ends, as a close code; None where none does.
             wait: Whether the client has the next word, so that only the deadline closes.
         """
         if self._ending or self._transport is None:
             return
+        if code is not None:
+            self._traffic.closed(code)
         if last:
             self.write(last)
         self._ending = True
@@ -157,6 +176,10 @@ class Connection(Protocol, ABC):
         self._wheel.add(_Deadline(self), get_running_loop().time() + self.limits.close_timeout_s)
         if not wait:
             self._transport.close()
+
+    def _note_loss(self) -> None:
+        """Count a subscription that ends because its client has gone."""
+        self._traffic.closed(LOST)
 
     def _lose(self) -> None:
         """Tell the session, once, that it is alone."""
@@ -169,6 +192,7 @@ class Connection(Protocol, ABC):
     def connection_made(self, transport: BaseTransport) -> None:
         """Take a transport on; it may already hold bytes of an earlier answer."""
         self._transport = cast("Transport", transport)
+        self._traffic.enter(transport)
         if self._transport.get_extra_info("sslcontext") is None:
             self._transport.set_write_buffer_limits(high=0)
             self.fd = self._transport.get_extra_info("socket").fileno()
@@ -192,11 +216,17 @@ class Connection(Protocol, ABC):
 
     def eof_received(self) -> None:
         """Take a half-close for a goodbye; the transport closes once its buffer is empty."""
+        if not self._ending:
+            self._note_loss()
         self._lose()
         self._finish(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # cause is no matter
         """Let go of everything; the descriptor is closed right after this."""
+        if self._transport is not None:
+            if not self._ending:
+                self._note_loss()
+            self._traffic.leave(self._transport)
         self._ending = True
         self.fd = NO_FD
         self._transport = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol as Shape
 from typing import cast
 
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 
@@ -41,6 +42,13 @@ class Desk(Shape):
         """Take note of the bytes that aiohttp is about to parse."""
 
 
+class Gatekeeper(Shape):
+    """Who decides about connections before a byte of them is read; a `Gate`."""
+
+    def turns_away(self, transport: Transport) -> bool:
+        """Tell whether a new connection is one too many; then it is no longer the caller's."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrontLimits:
     """
@@ -67,20 +75,40 @@ class Front(Protocol):
         aiohttp: Makes a protocol of aiohttp.
         wheel: Ends a connection that sends nothing.
         limits: Bounds.
+        gate: Turns away who is one too many.
+        traffic: Counts connections without a subscription.
 
     Attributes:
         early: What the client sent behind the request that waits.
     """
 
-    __slots__ = ("_aiohttp", "_desk", "_limits", "_transport", "_waiting", "_wheel", "early")
+    __slots__ = (
+        "_aiohttp",
+        "_desk",
+        "_gate",
+        "_limits",
+        "_traffic",
+        "_transport",
+        "_waiting",
+        "_wheel",
+        "early",
+    )
 
     def __init__(
-        self, desk: Desk, aiohttp: Callable[[], BaseProtocol], wheel: Wheel, limits: FrontLimits
+        self,
+        desk: Desk,
+        aiohttp: Callable[[], BaseProtocol],
+        wheel: Wheel,
+        limits: FrontLimits,
+        gate: Gatekeeper,
+        traffic: Traffic,
     ) -> None:
         self._desk = desk
         self._aiohttp = aiohttp
         self._wheel = wheel
         self._limits = limits
+        self._gate = gate
+        self._traffic = traffic
         self._transport: Transport | None = None
         self._waiting = False
         self.early = b""
@@ -88,8 +116,12 @@ class Front(Protocol):
     # --- what the loop and the wheel say -----------------------------------------------------
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Wait for the first bytes, for a while."""
-        self._transport = cast("Transport", transport)
+        """Wait for the first bytes, for a while, unless it is one too many."""
+        known = cast("Transport", transport)
+        if self._gate.turns_away(known):
+            return
+        self._transport = known
+        self._traffic.enter(known)
         self._wheel.add(self, get_running_loop().time() + self._limits.request_s)
 
     def data_received(self, data: bytes) -> None:
@@ -103,6 +135,8 @@ class Front(Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the cause is no matter
         """Let go."""
+        if self._transport is not None:
+            self._traffic.leave(self._transport)
         self._transport = None
 
     def due(self, now: float) -> None:  # noqa: ARG002 - visited once
@@ -119,7 +153,10 @@ class Front(Protocol):
     def surrender(self) -> Transport | None:
         """Let go of the connection; None when the client is gone."""
         transport, self._transport = self._transport, None
-        return None if transport is None or transport.is_closing() else transport
+        if transport is None:
+            return None
+        self._traffic.leave(transport)
+        return None if transport.is_closing() else transport
 
     def decline(self, head: bytes) -> None:
         """Let aiohttp answer the request after all."""

@@ -14,6 +14,9 @@ from aiohttp import web
 
 from broker.settings import ListenAddress
 
+_PROBES = 4
+"""Questions that a silent peer is asked before it is given up."""
+
 
 class CannotListen(OSError):
     """An address cannot be listened on; the text names it and why."""
@@ -28,11 +31,15 @@ class ListenOptions:
         backlog: Connections that may wait to be accepted.
         send_buffer_bytes: What the kernel buffers for one connection (`SO_SNDBUF`), which
             accepted sockets inherit; 0 leaves it to the kernel.
+        peer_timeout_s: Seconds after which the kernel gives a peer up that answers nothing, or
+            takes nothing of what it is sent; accepted sockets inherit this too. 0 leaves it to the
+            kernel.
         shared: Whether other processes listen on the same port (`SO_REUSEPORT`).
     """
 
     backlog: int = 4096
     send_buffer_bytes: int = 0
+    peer_timeout_s: float = 0.0
     shared: bool = False
 
 
@@ -147,12 +154,34 @@ def _bound_tcp(address: ListenAddress, options: ListenOptions) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if options.send_buffer_bytes:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
+        if options.peer_timeout_s:
+            _watch_peers(bound, options.peer_timeout_s)
         bound.setblocking(False)
         bound.bind(target)
     except OSError:
         bound.close()
         raise
     return bound
+
+
+def _watch_peers(listening: socket.socket, timeout_s: float) -> None:
+    """
+    Have the kernel notice peers whose machine has gone without a word.
+
+    Keep-alive asks those that are silent, the user timeout gives up those that acknowledge nothing
+    (RFC 5482); either alone would miss the other's case.
+    """
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    interval_s = max(1, int(timeout_s / (_PROBES + 1)))
+    for name, value in (
+        ("TCP_KEEPIDLE", interval_s),
+        ("TCP_KEEPINTVL", interval_s),
+        ("TCP_KEEPCNT", _PROBES),
+        ("TCP_USER_TIMEOUT", int(timeout_s * 1000)),
+    ):
+        option = getattr(socket, name, None)  # not every system has every one
+        if option is not None:
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _listen_unix(path: Path, options: ListenOptions) -> socket.socket:

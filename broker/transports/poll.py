@@ -10,8 +10,10 @@ from typing import cast
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.core.frames import NORMAL
 from broker.transports.connection import NO_FD, Connection, ConnectionLimits
 from broker.transports.front import Desk, hand_over
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 VISIT_S = 5.0
@@ -63,6 +65,7 @@ class PollConnection(Connection):
         answers: Answers of the dialect.
         desk: Knows requests.
         aiohttp: Makes a protocol of aiohttp, for requests that the desk does not know.
+        traffic: Counts polls' connections.
 
     Attributes:
         early: What the client sent behind the request that is under way.
@@ -88,8 +91,9 @@ class PollConnection(Connection):
         answers: Answers,
         desk: Desk,
         aiohttp: Callable[[], BaseProtocol],
+        traffic: Traffic | None = None,
     ) -> None:
-        super().__init__(wheel, limits)
+        super().__init__(wheel, limits, traffic)
         self._answers = answers
         self._desk = desk
         self._aiohttp = aiohttp
@@ -159,6 +163,7 @@ class PollConnection(Connection):
         if transport is None or self._ending:
             return None
         self._transport = None
+        self._traffic.leave(transport)
         self.fd = NO_FD
         transport.set_write_buffer_limits()
         transport.resume_reading()
@@ -181,10 +186,15 @@ class PollConnection(Connection):
         if self._waiting is None:
             self._finish(b"")
         elif error is None:
-            self._finish(self._answers.nothing(cursor))
+            self._finish(self._answers.nothing(cursor), NORMAL)
         else:
-            self._finish(self._answers.refusal(error, cursor, retry_after_s))
+            self._finish(self._answers.refusal(error, cursor, retry_after_s), error.close_code)
         self._waiting = None
+
+    def _note_loss(self) -> None:
+        """Count a hold that ends because its client has gone; without one, nothing ends."""
+        if self._waiting is not None:
+            super()._note_loss()
 
     # --- what the loop and the wheel say -------------------------------------------------------
 

@@ -9,7 +9,7 @@ that is overridden: `RequestHandler.handle_error`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 import asyncio
@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from broker.core.errors import BadRequest, BrokerError, InternalError
+from broker.transports.traffic import Traffic
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 """Answers a request, whatever it is."""
@@ -37,19 +38,24 @@ class ServerOptions:
     Bounds of requests.
 
     Attributes:
-        keep_alive_s: Seconds that a connection may be silent, or slow with the head of a request.
+        head_s: Seconds in which the head of the first request must be there.
+        keep_alive_s: Seconds that a connection may be silent, or slow with the head of a request,
+            after another one.
         linger_s: Seconds for which the rest of a refused body is read and dropped, so that the
             answer arrives.
         line_bytes: Request line at most.
         header_bytes: Each header at most.
         body_bytes: Body at most.
+        traffic: Counts connections while they are aiohttp's.
     """
 
+    head_s: float = 10.0
     keep_alive_s: float = 75.0
     linger_s: float = 2.0
     line_bytes: int = 8190
     header_bytes: int = 8190
     body_bytes: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 def make_server(handle: Handle, refuse: Refuse, options: ServerOptions) -> web.Server:
@@ -57,6 +63,7 @@ def make_server(handle: Handle, refuse: Refuse, options: ServerOptions) -> web.S
     return _Server(
         handle,
         refuse,
+        options,
         request_factory=partial(_request, asyncio.get_running_loop(), options.body_bytes),
         access_log=None,
         auto_decompress=False,
@@ -70,22 +77,44 @@ def make_server(handle: Handle, refuse: Refuse, options: ServerOptions) -> web.S
 class _Server(web.Server):
     """aiohttp's server, with connections of ours."""
 
-    def __init__(self, handle: Handle, refuse: Refuse, **options: object) -> None:
+    def __init__(
+        self, handle: Handle, refuse: Refuse, own: ServerOptions, **options: object
+    ) -> None:
         super().__init__(handle, **options)  # type: ignore[arg-type]  # passed through
         self._refuse = refuse
+        self._own = own
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._refuse, loop=self._loop, **self._kwargs)
+        return _Connection(self, self._refuse, self._own, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
     """aiohttp's connection, with answers of ours where it would answer by itself."""
 
-    __slots__ = ("_refuse",)
+    __slots__ = ("_counted", "_own", "_refuse")
 
-    def __init__(self, server: _Server, refuse: Refuse, **options: object) -> None:
+    def __init__(
+        self, server: _Server, refuse: Refuse, own: ServerOptions, **options: object
+    ) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # passed through
         self._refuse = refuse
+        self._own = own
+        self._counted: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; the first head has its own deadline."""
+        self._counted = transport
+        self._own.traffic.enter(transport)
+        self._keepalive_timeout = self._own.head_s
+        super().connection_made(transport)
+        self._keepalive_timeout = self._own.keep_alive_s
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go, of a connection that is gone or somebody else's now."""
+        if self._counted is not None:
+            self._own.traffic.leave(self._counted)
+            self._counted = None
+        super().connection_lost(exc)
 
     def handle_error(
         self,

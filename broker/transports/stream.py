@@ -10,7 +10,9 @@ from aiohttp import HttpVersion, HttpVersion11
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.core.frames import NORMAL
 from broker.transports.connection import Connection, ConnectionLimits
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -78,6 +80,7 @@ class StreamConnection(Connection):
         limits: Bounds.
         chunked: Whether the body is chunked.
         goodbye: Makes the last words of the dialect.
+        traffic: Counts streams.
     """
 
     __slots__ = ("_chunked", "_goodbye", "_ignored")
@@ -91,8 +94,9 @@ class StreamConnection(Connection):
         *,
         chunked: bool,
         goodbye: Goodbye | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
-        super().__init__(wheel, limits)
+        super().__init__(wheel, limits, traffic)
         self._chunked = chunked
         self._goodbye = goodbye
         self._ignored = 0
@@ -108,4 +112,5 @@ class StreamConnection(Connection):
         self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None
     ) -> None:
         words = b"" if self._goodbye is None else self._goodbye(error, cursor, retry_after_s)
-        self._finish(chunk(words) + LAST_CHUNK if self._chunked else words)
+        last = chunk(words) + LAST_CHUNK if self._chunked else words
+        self._finish(last, NORMAL if error is None else error.close_code)

@@ -27,6 +27,7 @@ from broker.core.frames import (
     text_frame,
 )
 from broker.transports.connection import Connection, ConnectionLimits
+from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 UNANSWERED_PINGS = 2
@@ -70,6 +71,7 @@ class WebSocketConnection(Connection):
         wheel: Times pings and the end.
         limits: Bounds.
         on_text: Takes the client's text messages.
+        traffic: Counts WebSockets.
 
     Attributes:
         next_token_at: Loop time from which on the client may send a new token.
@@ -91,9 +93,13 @@ class WebSocketConnection(Connection):
     limits: WebSocketLimits
 
     def __init__(
-        self, wheel: Wheel, limits: WebSocketLimits, on_text: TextHook | None = None
+        self,
+        wheel: Wheel,
+        limits: WebSocketLimits,
+        on_text: TextHook | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
-        super().__init__(wheel, limits)
+        super().__init__(wheel, limits, traffic)
         self._on_text = on_text
         self._reader: FrameReader | None = None
         self._broken = False  # whether what comes in can no longer be read as frames
@@ -157,13 +163,13 @@ class WebSocketConnection(Connection):
                 self._transport.close()
         else:
             self._lose()
-            self._finish(close_frame(code))
+            self._finish(close_frame(code), code)
 
     def _refuse(self, code: int, reason: str) -> None:
         """Close on a client that broke a rule; wait for it to hang up, reading nothing more."""
         self._broken = True
         self._lose()
-        self._finish(close_frame(code, reason), wait=True)
+        self._finish(close_frame(code, reason), code, wait=True)
 
     def reply(self, frame: bytes) -> None:
         """Answer what the client said, within what one that does not read may be owed."""
@@ -202,7 +208,8 @@ class WebSocketConnection(Connection):
     def _say_goodbye(
         self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None
     ) -> None:
-        self._finish(farewell(error, cursor, retry_after_s), wait=True)
+        code = NORMAL if error is None else error.close_code
+        self._finish(farewell(error, cursor, retry_after_s), code, wait=True)
 
 
 def farewell(error: BrokerError | None, cursor: Cursor, retry_after_s: float | None) -> bytes:

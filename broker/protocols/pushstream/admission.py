@@ -39,6 +39,10 @@ class Verifier(Protocol):
         """
 
 
+Share = Callable[[Grants | None, str], None]
+"""Raises `TooMany` for a token, or a client behind a proxy, that has its share already."""
+
+
 class Admitted(NamedTuple):
     """
     A request that may be served.
@@ -48,12 +52,14 @@ class Admitted(NamedTuple):
         channels: Those of the requested channels that are allowed, in order.
         grants: What the token allows, or None without one.
         rulebook: The rules by which it was decided.
+        client: Who is behind a proxy; see `Subscription`.
     """
 
     tenant: str
     channels: tuple[str, ...]
     grants: Grants | None
     rulebook: Rulebook
+    client: str = ""
 
 
 class Admission:
@@ -64,11 +70,18 @@ class Admission:
         verifier: Checks tokens.
         rulebook: Gives the present channel rules.
         strict: Whether a list that is not allowed as a whole is refused.
+        share: Refuses those who have their share of subscriptions already.
     """
 
     def __init__(
-        self, verifier: Verifier, rulebook: Callable[[], Rulebook], *, strict: bool
+        self,
+        verifier: Verifier,
+        rulebook: Callable[[], Rulebook],
+        *,
+        strict: bool,
+        share: Share = lambda _grants, _client: None,
     ) -> None:
+        self._share = share
         self._verifier = verifier
         self._rulebook = rulebook
         self._strict = strict
@@ -80,6 +93,7 @@ class Admission:
         Raises:
             Unauthorized: the token is bad, or there is none and nothing is public.
             ChannelForbidden: no channel is allowed, or one is not and lists are strict.
+            TooMany: its subject or client has its share of subscriptions already.
 
         Source: dashly-rts 2.1 (partial grants); `design.md` section 8.
         """
@@ -97,9 +111,11 @@ class Admission:
         Raises:
             Unauthorized: as `admit`, or the token's key is not known yet.
             ChannelForbidden: as `admit`.
+            TooMany: as `admit`.
         """
         grants = self._verifier.verify(request.token) if request.token else None
         if before is not None and before.grants is grants and before.rulebook is self._rulebook():
+            self._share(grants, request.client)
             return before
         return self._admit(grants, request)
 
@@ -110,8 +126,10 @@ class Admission:
         Raises:
             Unauthorized: the token has expired or was revoked meanwhile.
             ChannelForbidden: there are other rules by now, and they do not allow every channel.
+            TooMany: its subject or client has got its share meanwhile.
         """
-        _, channels, grants, before = admitted
+        _, channels, grants, before, client = admitted
+        self._share(grants, client)
         if grants is not None:
             self._verifier.check(grants)
         rulebook = self._rulebook()
@@ -147,7 +165,9 @@ class Admission:
     def _admit(self, grants: Grants | None, request: Subscription) -> Admitted:
         tenant = MAIN_TENANT if grants is None else grants.tenant
         rulebook = self._rulebook()
-        return Admitted(tenant, self._allowed(rulebook, grants, request.channels), grants, rulebook)
+        allowed = self._allowed(rulebook, grants, request.channels)
+        self._share(grants, request.client)
+        return Admitted(tenant, allowed, grants, rulebook, request.client)
 
     def _allowed(
         self, rulebook: Rulebook, grants: Grants | None, channels: Sequence[str]

@@ -98,6 +98,29 @@ def refusal_body(error: BrokerError) -> bytes:
     return orjson.dumps({**error.problem(), "meta": meta, "data": {}})
 
 
+def turned_away(error: BrokerError, origin: str | None, retry_after_s: float | None) -> bytes:
+    """
+    Return the whole answer to a connection that is one too many, whatever it may ask for.
+
+    Args:
+        error: Why.
+        origin: Page that may read it; see `cross_origin`.
+        retry_after_s: When to come back, in seconds.
+    """
+    body = refusal_body(error)
+    headers = {
+        "Date": http_date(int(time())),
+        "Content-Type": PROBLEM_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **ALWAYS,
+        **cross_origin(origin),
+        **refusal_headers(error, retry_after_s),
+    }
+    status = b"HTTP/1.1 %d %b\r\n" % (error.status, error.status.phrase.encode())
+    return b"%b%b\r\n%b" % (status, _lines(headers), body)
+
+
 def _header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text)
 

@@ -97,6 +97,7 @@ class Endpoints:
     def refuse(self, request: web.BaseRequest, error: BrokerError) -> web.Response:
         """Return the answer that says no, also to what could not be read."""
         self._services.recall.claim(request.transport)
+        self._services.refused(error)
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,

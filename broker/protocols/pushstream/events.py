@@ -76,11 +76,15 @@ class EventStreams:
         connection = take_over(
             request,
             lambda: StreamConnection(
-                services.wheel, services.limits.stream, chunked=chunked, goodbye=_goodbye
+                services.wheel,
+                services.limits.stream,
+                chunked=chunked,
+                goodbye=_goodbye,
+                traffic=services.traffic.eventsource,
             ),
             head,
         )
-        services.subscriber.attach(entry, connection, admitted.grants, notices=True)
+        services.attach(entry, connection, admitted, notices=True)
         return TakenOver()
 
 

@@ -144,9 +144,7 @@ class Polling:
             connection.respond(answer)
             return
         entry = found.entry._replace(cursor=found.cursor)
-        session = self._services.subscriber.attach(
-            entry, connection, admitted.grants, notices=False
-        )
+        session = self._services.attach(entry, connection, admitted, notices=False)
         connection.hold(session)
 
     async def _find(
@@ -203,7 +201,12 @@ class Polling:
     def _connection(self, encoder: PollEncoder) -> PollConnection:
         services = self._services
         return PollConnection(
-            services.wheel, services.limits.poll, encoder.answers, services.recall, services.aiohttp
+            services.wheel,
+            services.limits.poll,
+            encoder.answers,
+            services.recall,
+            services.aiohttp,
+            services.traffic.poll,
         )
 
     def _by_aiohttp(self, request: web.BaseRequest, found: _Found) -> web.Response:

@@ -25,12 +25,14 @@ class Subscription(NamedTuple):
         cursor: Where it wants to go on, or None for a newcomer.
         token: Its token, or empty.
         notices: Whether it wants gap notices as frames (`notices=gap`).
+        client: What stands for the client's address behind a proxy; empty where nobody asks.
     """
 
     channels: tuple[str, ...]
     cursor: Cursor | None
     token: str
     notices: bool
+    client: str = ""
 
 
 class RequestLimits(NamedTuple):

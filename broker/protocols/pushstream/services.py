@@ -10,7 +10,8 @@ from aiohttp import hdrs, web
 
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
-from broker.core.errors import OriginForbidden
+from broker.core.errors import BrokerError, OriginForbidden
+from broker.core.session import Session
 from broker.protocols.pushstream.admission import Admission, Admitted
 from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import (
@@ -19,8 +20,10 @@ from broker.protocols.pushstream.request import (
     parse_subscription,
 )
 from broker.subscribe import Entry, Subscriber
+from broker.transports.connection import Connection
 from broker.transports.poll import PollLimits
 from broker.transports.stream import StreamLimits
+from broker.transports.traffic import Carried
 from broker.transports.websocket import WebSocketLimits
 from broker.wheel import Wheel
 
@@ -64,9 +67,12 @@ class Services:
         wall_clock: Seconds since the epoch.
         closed: Whether this node serves nobody any more.
         retry_after_s: Gives the wait, in seconds, that a client is asked for.
+        traffic: Counts connections.
+        refused: Counts refusals.
         origins: Pages that may subscribe; `*` for all.
         token_cookie: Name of the cookie that may carry the token, or empty.
         refuse_by_close: Whether a refused WebSocket is accepted and closed with a code.
+        client: Tells who is behind a proxy, where that is counted.
     """
 
     subscriber: Subscriber
@@ -78,9 +84,12 @@ class Services:
     wall_clock: Callable[[], float]
     closed: Callable[[], bool]
     retry_after_s: Callable[[], float]
+    traffic: Carried
+    refused: Callable[[BrokerError], None]
     origins: frozenset[str] = frozenset({ANY_ORIGIN})
     token_cookie: str = ""
     refuse_by_close: bool = False
+    client: Callable[[web.BaseRequest], str] = lambda _: ""
 
     def read(self, request: web.BaseRequest, path: str) -> Subscription:
         """
@@ -95,7 +104,9 @@ class Services:
         """
         cookie = request.cookies.get(self.token_cookie, "") if self.token_cookie else ""
         query = request.raw_path.partition("?")[2]
-        return parse_subscription(path, query, request.headers, self.limits.request, cookie)
+        subscription = parse_subscription(path, query, request.headers, self.limits.request, cookie)
+        client = self.client(request)
+        return subscription._replace(client=client) if client else subscription
 
     async def admit(self, subscription: Subscription) -> Admitted:
         """Return the allowed part of what is asked for, or raise the refusal."""
@@ -113,6 +124,14 @@ class Services:
         entry = await self.subscriber.enter(admitted.tenant, admitted.channels, cursor, encoder)
         self.admission.confirm(admitted)
         return entry
+
+    def attach(
+        self, entry: Entry, connection: Connection, admitted: Admitted, *, notices: bool
+    ) -> Session:
+        """Make a session of a connection; see `Subscriber.attach`."""
+        return self.subscriber.attach(
+            entry, connection, admitted.grants, notices=notices, client=admitted.client
+        )
 
     def readable_by(self, request: web.BaseRequest) -> str | None:
         """Return the origin that may read the answer: `*`, the page's own, or None."""

@@ -77,14 +77,14 @@ class WebSockets:
             admitted = await services.admit(subscription)
             entry = await services.enter(admitted, subscription.cursor, self._encoder)
         except BrokerError as error:
-            if not services.refuse_by_close:
-                raise
+            if not services.refuse_by_close or error.setting is not None:
+                raise  # of limits, nobody pays for an upgrade
             self._close_at_once(request, answer, subscription, error)
             return TakenOver()
         connection = take_over(
             request, self._connection, answer + self._first_ping(admitted, entry)
         )
-        services.subscriber.attach(entry, connection, admitted.grants, notices=subscription.notices)
+        services.attach(entry, connection, admitted, notices=subscription.notices)
         if parts is not None and hdrs.SEC_WEBSOCKET_KEY in parts.headers:
             template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
             route = partial(self._open_again, template, subscription.notices)
@@ -104,21 +104,23 @@ class WebSockets:
         answer = accept(parts.headers[hdrs.SEC_WEBSOCKET_KEY]).encode().join(template)
         newcomer = _Newcomer(admitted, notices, answer, parts, seat)
         if cursor is None:
-            self._let_in_soon(newcomer)
-            return True
+            return self._let_in_soon(newcomer)
         entry = self._enter_now(admitted, cursor)
         if entry is None:
             return False
         self._let_in(newcomer, entry)
         return True
 
-    def _let_in_soon(self, newcomer: _Newcomer) -> None:
+    def _let_in_soon(self, newcomer: _Newcomer) -> bool:
+        if not self._services.subscriber.room.take():
+            return False
         newcomer.seat.wait()
         self._newcomers.append(newcomer)
         if len(self._newcomers) == 1:
             task = asyncio.get_running_loop().create_task(self._let_all_in())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        return True
 
     async def _let_all_in(self) -> None:
         """Let in everyone who has come within a moment: one tick of the store for all of them."""
@@ -129,13 +131,14 @@ class WebSockets:
                 now = await self._services.subscriber.now(tenant)
             except BrokerError:
                 now = None  # aiohttp's way says what is wrong
-            for newcomer in newcomers:
-                if newcomer.admitted.tenant == tenant:
-                    entry = None if now is None else self._enter_late(newcomer.admitted, now)
-                    if entry is None:
-                        newcomer.seat.decline(newcomer.parts.head)
-                    else:
-                        self._let_in(newcomer, entry)
+            present = [each for each in newcomers if each.admitted.tenant == tenant]
+            self._services.subscriber.room.leave(len(present))
+            for newcomer in present:
+                entry = None if now is None else self._enter_late(newcomer.admitted, now)
+                if entry is None:
+                    newcomer.seat.decline(newcomer.parts.head)
+                else:
+                    self._let_in(newcomer, entry)
 
     def _enter_late(self, admitted: Admitted, now: Cursor) -> Entry | None:
         try:
@@ -154,9 +157,7 @@ class WebSockets:
         connection.write(newcomer.answer + self._first_ping(admitted, entry))
         if newcomer.seat.early:
             connection.data_received(newcomer.seat.early)
-        self._services.subscriber.attach(
-            entry, connection, admitted.grants, notices=newcomer.notices
-        )
+        self._services.attach(entry, connection, admitted, notices=newcomer.notices)
 
     def _enter_now(self, admitted: Admitted, cursor: Cursor) -> Entry | None:
         return self._services.subscriber.enter_now(
@@ -171,7 +172,12 @@ class WebSockets:
 
     def _connection(self) -> WebSocketConnection:
         services = self._services
-        return WebSocketConnection(services.wheel, services.limits.websocket, self._refreshing.hear)
+        return WebSocketConnection(
+            services.wheel,
+            services.limits.websocket,
+            self._refreshing.hear,
+            services.traffic.websocket,
+        )
 
     def _close_at_once(
         self,
@@ -180,6 +186,7 @@ class WebSockets:
         subscription: Subscription,
         error: BrokerError,
     ) -> None:
+        self._services.refused(error)
         retry_after_s = self._services.retry_after_s() if error.retry else None
         connection = take_over(request, self._connection, answer)
         # A client may adopt this cursor; a newcomer's would have begun now.

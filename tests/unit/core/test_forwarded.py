@@ -84,9 +84,7 @@ def test_any_header_gives_some_address(lines: list[str]) -> None:
     client_behind(PROXY, read_forwarded(lines), is_proxy)
 
 
-@pytest.mark.parametrize(
-    "hop", ["unknown", "_hidden", "", "1.2.3", "1.2.3.4.5", "for=1.2.3.4"]
-)
+@pytest.mark.parametrize("hop", ["unknown", "_hidden", "", "1.2.3", "1.2.3.4.5", "for=1.2.3.4"])
 def test_a_name_that_stands_for_an_address_ends_the_way(hop: str) -> None:
     """Where a proxy does not say whom it heard, the client is that proxy."""
     assert PROXY == client_behind(PROXY, ["1.1.1.1", hop], is_proxy)
