@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -26,6 +26,9 @@ from broker.store.base import (
 
 KNOWN_CHANNELS = 16_384
 """Channels whose counters are remembered before all are looked up anew; about 3 MiB."""
+
+_ALL = ("",)
+"""Stands for all tenants where none is named."""
 
 Handed = Callable[[str, Cursor], None]
 """Called when everything of a tenant up to a cursor was handed to the hub."""
@@ -166,8 +169,8 @@ class MeteredSink(Sink):
         self._sink = sink
         self._storing = storing
         self._handed = handed
-        self._is_connected = True
-        storing.connected.follow(lambda: self._is_connected)
+        self._cut: set[str] = set()
+        storing.connected.follow(lambda: not self._cut)
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         self._storing.received.value += len(messages)
@@ -178,14 +181,14 @@ class MeteredSink(Sink):
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         self._sink.ticked(tenant, cursor)
 
-    def interrupted(self) -> None:
-        self._is_connected = False
+    def interrupted(self, tenants: Collection[str] | None = None) -> None:
+        self._cut.update(_ALL if tenants is None else tenants)
         self._storing.interruptions.add()
-        self._sink.interrupted()
+        self._sink.interrupted(tenants)
 
-    def resumed(self) -> None:
-        self._is_connected = True
-        self._sink.resumed()
+    def resumed(self, tenants: Collection[str] | None = None) -> None:
+        self._cut.difference_update(_ALL if tenants is None else tenants)
+        self._sink.resumed(tenants)
 
 
 class _Calls:

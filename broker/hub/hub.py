@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
@@ -37,12 +37,6 @@ class Synchroniser(Protocol):
 
     def forget(self, tenant: Tenant, names: Sequence[str]) -> None:
         """Stop listening to channels."""
-
-    def cut(self) -> None:
-        """Take note that announcements are missing from now on."""
-
-    def restored(self) -> None:
-        """Take note that announcements come again."""
 
 
 class Hub:
@@ -232,17 +226,21 @@ class Hub:
         """Take note that every announcement up to the cursor has been handed over."""
         self.tenant(tenant).rise(cursor)
 
-    def interrupted(self) -> None:
+    def interrupted(self, tenants: Collection[str] | None = None) -> None:
         """Hold every feed: announcements are missing from now on."""
-        self._sync.cut()
-        self._hold_all()
+        for tenant in self._named(tenants):
+            tenant.cut()
+            self._hold_all(tenant)
 
-    def resumed(self) -> None:
+    def resumed(self, tenants: Collection[str] | None = None) -> None:
         """Read what every channel missed while announcements did not come."""
-        self._hold_all()
-        self._sync.restored()
-        for tenant in self._tenants.values():
+        for tenant in self._named(tenants):
+            self._hold_all(tenant)
+            tenant.connected.set()
             self._sync.heal(tenant, list(tenant.channels.values()))
+
+    def _named(self, names: Collection[str] | None) -> list[Tenant]:
+        return [each for name, each in self._tenants.items() if names is None or name in names]
 
     # --- synchronising ------------------------------------------------------------
 
@@ -271,11 +269,10 @@ class Hub:
             for feed in feeds:
                 feed.hold()
 
-    def _hold_all(self) -> None:
-        for tenant in self._tenants.values():
-            for channel in tenant.channels.values():
-                if channel.pending is None:
-                    self._hold(tenant, channel)
+    def _hold_all(self, tenant: Tenant) -> None:
+        for channel in tenant.channels.values():
+            if channel.pending is None:
+                self._hold(tenant, channel)
 
     # --- upkeep ------------------------------------------------------------
 

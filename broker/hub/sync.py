@@ -63,9 +63,6 @@ class Sync:
         self._background = Background()
         self._backfill = Backfill(reader, self._background)
         self._working: dict[Channel, asyncio.Task[None]] = {}
-        self._cuts = 0
-        self._connected = asyncio.Event()
-        self._connected.set()
         self._has_complained = False
 
     async def close(self) -> None:
@@ -122,15 +119,6 @@ class Sync:
         """Stop listening to channels."""
         self._listener.forget(tenant.name, names)
 
-    def cut(self) -> None:
-        """Take note that announcements are missing from now on."""
-        self._cuts += 1
-        self._connected.clear()
-
-    def restored(self) -> None:
-        """Take note that announcements come again."""
-        self._connected.set()
-
     # --- work ------------------------------------------------------------
 
     def _advance(
@@ -181,15 +169,15 @@ class Sync:
     async def _bring_up(self, tenant: Tenant, channels: Sequence[Channel]) -> None:
         behind = list(channels)
         while behind:
-            await self._until_connected()
-            cuts = self._cuts
+            await self._until_connected(tenant)
+            cuts = tenant.cuts
             behind = [channel for channel in behind if tenant.has(channel)]
             await self._listen(tenant, [channel.name for channel in behind])
             await self.tick(tenant)
-            while behind and cuts == self._cuts:
+            while behind and cuts == tenant.cuts:
                 lookups = [Lookup(channel.name, channel.ring.head) for channel in behind]
                 histories = await self._reader.read(tenant, lookups)
-                if cuts == self._cuts:
+                if cuts == tenant.cuts:
                     behind = self._take_all(tenant, behind, histories)
 
     async def _listen(self, tenant: Tenant, names: Sequence[str]) -> None:
@@ -198,10 +186,10 @@ class Sync:
         if unwanted:  # dropped meanwhile
             self._listener.forget(tenant.name, unwanted)
 
-    async def _until_connected(self) -> None:
+    async def _until_connected(self, tenant: Tenant) -> None:
         try:
             async with asyncio.timeout(self._limits.wait_s):
-                await self._connected.wait()
+                await tenant.connected.wait()
         except TimeoutError:
             raise StoreUnavailable("the store's announcements are cut off") from None
 

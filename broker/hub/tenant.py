@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import Event
+
 from broker.core.cursor import START, Cursor
 from broker.hub.channel import Channel
 
@@ -16,9 +18,11 @@ class Tenant:
         channels: Channels that the node listens to, or is about to.
         feeds: Number of its feeds; without any, nobody needs the mark to move on.
         written: Highest cursor that publishers of this node were given.
+        cuts: How often its announcements were interrupted.
+        connected: Set while they come.
     """
 
-    __slots__ = ("channels", "feeds", "high_water", "name", "written")
+    __slots__ = ("channels", "connected", "cuts", "feeds", "high_water", "name", "written")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -26,6 +30,14 @@ class Tenant:
         self.channels: dict[str, Channel] = {}
         self.feeds = 0
         self.written = START
+        self.cuts = 0
+        self.connected = Event()
+        self.connected.set()
+
+    def cut(self) -> None:
+        """Take note that announcements are missing from now on."""
+        self.cuts += 1
+        self.connected.clear()
 
     def rise(self, cursor: Cursor) -> None:
         """Move the high-water mark on."""

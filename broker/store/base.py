@@ -16,12 +16,15 @@ which `tests/conformance/test_store*.py` check on every implementation:
 4. **Bounded.** A ring keeps at most its retention's messages, none older than its age. What was
    evicted shows as `History.gap`, exactly (P3).
 5. **Ordered announcements.** A listener gets every announcement of the channels it listens to, in
-   stamping order, on one connection; `ticked` says that everything up to a cursor was handed over.
-   Should the connection break, the listener says `interrupted`, then listens again to everything
-   and says `resumed`; what was announced in between is not repeated: the hub reads it.
+   stamping order within a tenant; `ticked` says that everything up to a cursor was handed over.
+   Should the connection break, or its server be replaced, the listener says which tenants are
+   `interrupted`, then listens again to everything of theirs and says that they are `resumed`; what
+   was announced in between is not repeated: the hub reads it.
 6. **Bounded waits.** Every call ends within the store's deadline, with its answer or with
    `StoreUnavailable`; after a publish that ended so, the messages may or may not be stored, and
-   retrying with the same idempotency key stores them once.
+   retrying with the same idempotency key stores them once. A server that is replaced within the
+   deadline only delays a call. What its replicas did not have yet is lost with it, unless the store
+   waits for them (`StoreOptions.replicas`).
 7. **Revocations.** A revocation that was taken is kept until it ends, whatever restarts, at most so
    many per tenant; every listener that watches gets it. Who begins to watch, or was interrupted,
    gets all that hold, then each later one in the order in which the store took them.
@@ -30,7 +33,7 @@ which `tests/conformance/test_store*.py` check on every implementation:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from broker.core.cursor import Cursor
@@ -124,11 +127,22 @@ class Sink(Protocol):
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         """Take note that every announcement up to the cursor has been handed over."""
 
-    def interrupted(self) -> None:
-        """Take note that announcements are missing from now on; some may still come."""
+    def interrupted(self, tenants: Collection[str] | None = None) -> None:
+        """
+        Take note that announcements are missing from now on; some may still come.
 
-    def resumed(self) -> None:
-        """Take note that everything is listened to again; what lies between must be read."""
+        Args:
+            tenants: Of whom; None for all. A name that is no tenant's stands for what belongs to
+                none of them, as revocations.
+        """
+
+    def resumed(self, tenants: Collection[str] | None = None) -> None:
+        """
+        Take note that everything is listened to again; what lies between must be read.
+
+        Args:
+            tenants: Of whom, as before; None for all.
+        """
 
 
 Revoked = Callable[[Sequence[Revocation]], None]

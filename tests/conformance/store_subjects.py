@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +49,11 @@ class Recorder:
         self.revocations += revocations
         self.events.append("revoked")
 
-    def interrupted(self) -> None:
+    def interrupted(self, tenants: Collection[str] | None = None) -> None:
         """Keep that the connection broke."""
         self.events.append("interrupted")
 
-    def resumed(self) -> None:
+    def resumed(self, tenants: Collection[str] | None = None) -> None:
         """Keep that the connection is back."""
         self.events.append("resumed")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -442,11 +442,11 @@ async def test_a_sink_that_fails_does_not_end_the_listening(
     failures = ["resumed", "interrupted"]
 
     class Failing(Recorder):
-        def interrupted(self) -> None:
+        def interrupted(self, tenants: Collection[str] | None = None) -> None:
             super().interrupted()
             assert not failures
 
-        def resumed(self) -> None:
+        def resumed(self, tenants: Collection[str] | None = None) -> None:
             super().resumed()
             assert not (failures and failures.pop())
 
