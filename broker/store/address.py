@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Protocol
+from copy import copy
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -68,6 +69,11 @@ class Address:
             return ()
         return (password,) if username is None else (username, password)
 
+    @property
+    def host(self) -> str:
+        """Name or number of the machine; meaningless for a unix socket."""
+        return str(self._options.get("host", "localhost"))
+
     def connection(self) -> RedisConnection:
         """Return a new connection for commands, not yet connected; deadlines are the caller's."""
         return self._kind(
@@ -77,6 +83,13 @@ class Address:
             socket_read_size=_READ_BYTES,
             driver_info=None,
         )
+
+    def at(self, host: str, port: int) -> Address:
+        """Return another server, to be reached and logged in to in the same way."""
+        other = copy(self)
+        other._options = {**self._options, "host": host, "port": port}  # noqa: SLF001 - our own
+        other.name = other._name()  # noqa: SLF001
+        return other
 
     async def connect(self, loop: AbstractEventLoop, protocol: P) -> P:
         """
@@ -88,7 +101,7 @@ class Address:
         if self._kind is UnixDomainSocketConnection:
             await loop.create_unix_connection(lambda: protocol, self._options["path"])
             return protocol
-        host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
+        host, port = self.host, self._options.get("port", 6379)
         tls = None if self._tls is None else self._tls.get()
         await loop.create_connection(lambda: protocol, host, port, ssl=tls)
         return protocol
@@ -107,8 +120,13 @@ class Address:
         if self._kind is UnixDomainSocketConnection:
             return f"unix://{self._options['path']}"
         scheme = "rediss" if self._kind is SSLConnection else "redis"
-        host, port = self._options.get("host", "localhost"), self._options.get("port", 6379)
-        return f"{scheme}://{host}:{port}/{self.database}"
+        host, port = self.host, self._options.get("port", 6379)
+        return f"{scheme}://{bracketed(host)}:{port}/{self.database}"
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _tls(options: dict[str, Any]) -> RedisSSLContext:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple, Protocol, cast
 import asyncio
 import logging
@@ -17,9 +19,7 @@ from broker.store.wire import Reply, pack
 
 _log = logging.getLogger(__name__)
 
-_MESSAGE: Final = b"message"
 _WORDS: Final = 3
-_SUBSCRIBED: Final = b"subscribe"
 _PONGS: Final = (b"PONG", b"pong")
 _NAMES_PER_COMMAND: Final = 1000
 """Channels in one SUBSCRIBE, so that no command keeps the server busy for long."""
@@ -58,8 +58,8 @@ class Ear(Protocol):
     def revoked(self, revocation: Revocation) -> None:
         """Take a new revocation."""
 
-    def confirmed(self) -> None:
-        """Take note that the server confirmed one more subscription."""
+    def lost(self, connection: AnnouncementProtocol) -> None:
+        """Take note that a connection is gone."""
 
 
 class AnnouncementProtocol(asyncio.Protocol):
@@ -70,6 +70,7 @@ class AnnouncementProtocol(asyncio.Protocol):
         routes: What each announcement channel carries, kept up to date by the listener. What comes
             on any other channel is dropped.
         ear: Who hears.
+        is_sharded: Whether announcements stay within their shard.
 
     Attributes:
         ready: Done once the server answered a PING.
@@ -78,8 +79,14 @@ class AnnouncementProtocol(asyncio.Protocol):
         refusal: Error that the server answered, if it did; the connection is given up then.
     """
 
-    def __init__(self, routes: Mapping[bytes, Route], ear: Ear) -> None:
+    def __init__(
+        self, routes: Mapping[bytes, Route], ear: Ear, *, is_sharded: bool = False
+    ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._prefix = b"s" if is_sharded else b""
+        self._message = self._prefix + b"message"
+        self._awaited: deque[Callable[[AnnouncementProtocol], None]] = deque()
+        self._given_back = 0
         self._routes = routes
         self._ear = ear
         self._reader = Reader()
@@ -98,6 +105,7 @@ class AnnouncementProtocol(asyncio.Protocol):
         for future in (self.ready, self.lost):
             if not future.done():
                 future.set_result(None)
+        self._ear.lost(self)
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._loop.time()
@@ -105,8 +113,7 @@ class AnnouncementProtocol(asyncio.Protocol):
         try:
             self._hear()
         except ProtocolError:
-            self.refusal = "what the server sent is not the Redis protocol"
-            self.abort()
+            self._refuse("what the server sent is not the Redis protocol")
 
     def log_in(self, credentials: Sequence[str]) -> None:
         """Send the credentials, if any, and ask for a sign of life."""
@@ -118,15 +125,17 @@ class AnnouncementProtocol(asyncio.Protocol):
         """Ask for a sign of life."""
         self._send("PING")
 
-    def subscribe(self, names: Sequence[bytes]) -> None:
-        """Ask for announcement channels; `Ear.confirmed` is called once for each."""
-        for start in range(0, len(names), _NAMES_PER_COMMAND):
-            self._send("SUBSCRIBE", *names[start : start + _NAMES_PER_COMMAND])
+    def subscribe(
+        self, names: Sequence[bytes], confirmed: Callable[[AnnouncementProtocol], None]
+    ) -> None:
+        """Ask for announcement channels; `confirmed` is called once for each."""
+        self._awaited.extend(repeat(confirmed, len(names)))
+        self._send_names(b"subscribe", names)
 
     def unsubscribe(self, names: Sequence[bytes]) -> None:
         """Give announcement channels back."""
-        for start in range(0, len(names), _NAMES_PER_COMMAND):
-            self._send("UNSUBSCRIBE", *names[start : start + _NAMES_PER_COMMAND])
+        self._given_back += len(names)
+        self._send_names(b"unsubscribe", names)
 
     def abort(self) -> None:
         """Give the connection up at once."""
@@ -137,12 +146,16 @@ class AnnouncementProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(pack(words))
 
+    def _send_names(self, command: bytes, names: Sequence[bytes]) -> None:
+        for start in range(0, len(names), _NAMES_PER_COMMAND):
+            self._send(self._prefix + command, *names[start : start + _NAMES_PER_COMMAND])
+
     def _hear(self) -> None:
         """Read what came; hand messages over in as few calls as their order allows."""
-        gets, ear = self._reader.gets, self._ear
+        gets, ear, message = self._reader.gets, self._ear, self._message
         tenant, messages = "", list[Message]()
         while (reply := gets()) is not False:
-            if type(reply) is list and len(reply) == _WORDS and reply[0] == _MESSAGE:
+            if type(reply) is list and len(reply) == _WORDS and reply[0] == message:
                 heard = self._read(reply[1], reply[2])
                 if heard is None:
                     continue
@@ -180,11 +193,29 @@ class AnnouncementProtocol(asyncio.Protocol):
 
     def _answered(self, reply: Reply) -> None:
         word = reply[0] if isinstance(reply, list) and reply else reply
-        if word == _SUBSCRIBED:
-            self._ear.confirmed()
+        if word == self._prefix + b"subscribe":
+            self._confirmed()
+        elif word == self._prefix + b"unsubscribe":
+            self._taken_back()
         elif word in _PONGS:
             if not self.ready.done():
                 self.ready.set_result(None)
         elif isinstance(word, ReplyError):
-            self.refusal = str(word)
-            self.abort()
+            self._refuse(str(word))
+
+    def _confirmed(self) -> None:
+        if self._awaited:
+            self._awaited.popleft()(self)
+        else:
+            self._refuse("it confirms what nobody asked for")
+
+    def _taken_back(self) -> None:
+        if self._given_back:
+            self._given_back -= 1
+        else:
+            # The slot has moved to another shard: nothing of it is announced here any more.
+            self._refuse("it gives up channels that are still wanted")
+
+    def _refuse(self, reason: str) -> None:
+        self.refusal = reason
+        self.abort()

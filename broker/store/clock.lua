@@ -1,12 +1,16 @@
 -- Prelude of every script: the tenant's clock.
 --
--- The clock is a hash: `time` and `tag`, the last cursor given out, and `born`, the cursor before
--- which nothing is known. It has no expiry and only ever moves forward.
+-- The clock is a hash: `time` and `tag`, the last cursor given out; `born`, the cursor before which
+-- nothing is known; and `life`, the run of the server's process that it was written in. It has no
+-- expiry and only ever moves forward.
+--
+-- The last of ARGV is the life of the server that runs the script; the others are the script's own.
 --
 -- Cursors are compared as numbers, never as texts: a tag may have any number of digits.
 -- '%d' prints whole numbers exactly up to 2^53; '..' would round them to 14 digits.
 
 local call, format, match = redis.call, string.format, string.match
+local own_life = table.remove(ARGV)
 
 local function is_after(time, tag, other_time, other_tag)
   return time > other_time or (time == other_time and tag > other_tag)
@@ -18,8 +22,8 @@ local function parse_cursor(text)
 end
 
 local function read_clock(key)
-  local kept = call('HMGET', key, 'time', 'tag', 'born')
-  return tonumber(kept[1]), tonumber(kept[2]), kept[3]
+  local kept = call('HMGET', key, 'time', 'tag', 'born', 'life')
+  return tonumber(kept[1]), tonumber(kept[2]), kept[3], kept[4]
 end
 
 local function write_clock(key, time, tag)
@@ -27,27 +31,30 @@ local function write_clock(key, time, tag)
 end
 
 -- Returns time, tag and born, moved on to now and to the floor, and whether that is still to be
--- written. A new clock is written at once.
+-- written.
 --
--- A tenant without a clock is new, or the store lost everything. Its tags begin at a million and
--- the microsecond, for this one second: no earlier life, not even one that began in this second,
--- gave out so many, so none of its cursors comes again, even where the floor knows nothing of it.
+-- A tenant without a clock is new, or the store lost everything. A clock of another life may have
+-- lost the last that it gave out: a replica took over, or a server started from an older snapshot.
+-- Then tags go on a million and the microsecond further, for this one second: nothing that was lost
+-- gave out so many in it, so none of its cursors comes again, even where the floor knows nothing of
+-- it. Such a clock is written at once.
 local function open_clock(key, floor_time, floor_tag)
   local clock = call('TIME')
   local now = tonumber(clock[1])
-  local time, tag, born = read_clock(key)
+  local time, tag, born, life = read_clock(key)
   local moved = false
-  if not born then
-    time, tag, moved = now, 1000000 + tonumber(clock[2]), true
-  elseif now > time then
+  if not born or now > time then
     time, tag, moved = now, 0, true
+  end
+  if life ~= own_life then
+    tag, moved = tag + 1000000 + tonumber(clock[2]), true
   end
   if is_after(floor_time, floor_tag, time, tag) then
     time, tag, moved = floor_time, floor_tag, true
   end
-  if not born then
-    born = format('%d-%d', time, tag)
-    call('HSET', key, 'born', born)
+  if life ~= own_life then
+    born = born or format('%d-%d', time, tag)
+    call('HSET', key, 'born', born, 'life', own_life)
     write_clock(key, time, tag)
   end
   return time, tag, born, moved

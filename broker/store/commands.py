@@ -1,121 +1,220 @@
-"""Commands to a server of the store, each within one deadline."""
+"""Commands to the servers of the store, each within one deadline."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import uniform
 from typing import Final
 import asyncio
+import logging
 
-from redis.exceptions import AuthenticationError, NoScriptError, RedisError
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.core.errors import StoreUnavailable
-from broker.store.address import Address, RedisConnection
+from broker.store.address import Address
+from broker.store.facts import Facts
+from broker.store.link import Request
+from broker.store.options import StoreOptions
+from broker.store.pool import Pool
 from broker.store.scripts import Script
+from broker.store.topology import ServerAway, Topology
 from broker.store.wire import Reply, Word, pack
 
+_log = logging.getLogger(__name__)
+
 _RETRY_S: Final = (0.02, 0.1)
-"""Bounds of the pause before a server that cannot be reached is tried again."""
+"""Bounds of the pause before a call is tried again."""
 _REASON_CHARS: Final = 200
+_AWAY: Final = (
+    OSError,
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    MovedError,
+    ClusterDownError,
+    TryAgainError,
+    MasterDownError,
+)
+"""What passes by itself: a restart, a failover, keys on their way to another server."""
+_PASSING: Final = ("-READONLY", "NOREPLICAS")
+"""The same where a script runs into it; Redis 6.2 gives it no code of its own."""
+_REPLICAS_SHARE: Final = 0.8
+"""Part of the deadline that replicas have to take a write."""
 
 
 class Commands:
     """
-    A small pool of connections to one server.
+    Calls of the store, each to the server that has its key.
 
-    A server that cannot be reached, that is still loading, or that cuts the connection before it
-    answers is asked again until the deadline: a restart in between only delays a call. So every
-    command must be one that does no harm when it is sent twice.
+    A server that cannot be reached, that is still loading, that is no master any more or that cuts
+    the connection before it answers is looked for and asked again until the deadline: a restart or
+    failover in between only delays a call. So every command must be one that does no harm when it
+    is sent twice.
 
     Args:
-        address: The server.
-        timeout_s: Seconds in which every call ends.
-        max_connections: Connections at most; further calls wait, within their deadline.
+        topology: Knows the servers.
+        options: The deadline, and how many connections each server gets.
     """
 
-    def __init__(self, address: Address, timeout_s: float, max_connections: int) -> None:
-        self._address = address
-        self._timeout_s = timeout_s
-        self._slots = asyncio.Semaphore(max_connections)
-        self._idle: list[RedisConnection] = []
+    def __init__(self, topology: Topology, options: StoreOptions) -> None:
+        self._topology = topology
+        self._timeout_s = options.timeout_s
+        self._max_connections = options.max_connections
+        self._pools: dict[Address, Pool] = {}
+        self._cutting: set[asyncio.Task[None]] = set()
         self._closed = False
+        topology.follow(self._changed)
 
-    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Word]) -> Reply:
+    async def run(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Word], replicas: int = 0
+    ) -> Reply:
         """
         Run a script.
 
         Args:
             script: Which.
-            keys: Every key that it touches.
+            keys: Every key that it touches, all on one server.
             arguments: Its arguments.
+            replicas: Replicas that must have what it wrote before this returns.
+
+        Raises:
+            StoreUnavailable: no answer came in time, or an error, or too few replicas confirmed.
+        """
+        source = script.sharded if self._topology.is_sharded else script.whole
+        words = (len(keys), *keys, *arguments)
+        tail, answers = b"", 1
+        if replicas:
+            wait_ms = int(self._timeout_s * _REPLICAS_SHARE * 1000)
+            tail, answers = pack(("WAIT", replicas, wait_ms)), 2
+        request = Request.signed(("EVALSHA", source.digest, *words), tail, answers)
+        in_full = partial(Request.signed, ("EVAL", source.text, *words), tail, answers)
+        replies = await self._call(partial(self._topology.find, keys[0]), request, in_full)
+        if replicas and replies[1] < replicas:
+            raise self._unavailable(
+                f"only {replies[1]} of {replicas} replicas took a write in time"
+            )
+        return replies[0]
+
+    async def send(self, *words: Word, key: str) -> Reply:
+        """
+        Send any command to the server that has a key; like `run`.
 
         Raises:
             StoreUnavailable: no answer came in time, or an error.
         """
-        tail = (len(keys), *keys, *arguments)
-        return await self._call(
-            ("EVALSHA", script.digest, *tail), in_full=("EVAL", script.text, *tail)
-        )
+        request = Request(pack(words))
+        return (await self._call(partial(self._topology.find, key), request))[0]
 
-    async def send(self, *words: Word) -> Reply:
+    async def greet(self) -> dict[str, Facts]:
         """
-        Send any command; like `run`.
+        Connect to every server, and return what each says of itself, by its name.
 
         Raises:
-            StoreUnavailable: no answer came in time, or an error.
+            StoreUnavailable: none can be used.
         """
-        return await self._call(words, in_full=words)
+        addresses = list(self._topology.addresses)
+        ends = await asyncio.gather(*map(self._greet, addresses), return_exceptions=True)
+        failures = [end for end in ends if isinstance(end, BaseException)]
+        for failure in failures:
+            if len(failures) == len(addresses) or not isinstance(failure, StoreUnavailable):
+                raise failure
+            _log.warning("%s", failure)
+        found = zip(addresses, ends, strict=True)
+        return {address.name: end for address, end in found if isinstance(end, Facts)}
 
     async def close(self) -> None:
         """Close every connection that is not in use, and each other one after its call."""
         self._closed = True
-        while self._idle:
-            await self._idle.pop().disconnect(nowait=True)
+        self._topology.unfollow(self._changed)
+        for pool in self._pools.values():
+            await pool.close()
+        await asyncio.gather(*self._cutting, return_exceptions=True)
 
-    async def _call(self, words: tuple[Word, ...], in_full: tuple[Word, ...]) -> Reply:
-        command = pack(words)
+    async def _greet(self, address: Address) -> Facts:
+        (answer,) = await self._call(lambda: address, Request(pack(("INFO",))))
+        return Facts.read(answer)
+
+    async def _call(
+        self,
+        find: Callable[[], Address],
+        request: Request,
+        in_full: Callable[[], Request] | None = None,
+    ) -> list[Reply]:
         reason: Exception | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 while not self._closed:
                     try:
-                        return await self._attempt(command)
+                        return await self._attempt(find, request)
                     except NoScriptError:
-                        command = pack(in_full)
+                        if in_full is None:
+                            raise
+                        request = in_full()
                         continue
-                    except AuthenticationError:
-                        raise
-                    except (RedisConnectionError, OSError) as error:
+                    except ServerAway as error:
                         reason = error
+                    await self._topology.look()
                     await asyncio.sleep(uniform(*_RETRY_S))  # noqa: S311 - only spreads load
         except TimeoutError:
             raise self._unavailable(f"no answer within {self._timeout_s:g} s", reason) from None
         except (RedisError, OSError) as error:
             raise self._unavailable("the call failed", error) from None
-        raise self._unavailable("it is closed", None)
+        raise self._unavailable("it is closed")
 
-    async def _attempt(self, command: bytes) -> Reply:
-        async with self._connection() as connection:
-            if connection.is_connected and await connection.can_read():
-                await connection.disconnect(nowait=True)
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_packed_command(command, check_health=False)
-            return await connection.read_response()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[RedisConnection]:
-        async with self._slots:
-            connection = self._idle.pop() if self._idle else self._address.connection()
+    async def _attempt(self, find: Callable[[], Address], request: Request) -> list[Reply]:
+        try:
+            address = find()
             try:
-                yield connection
-            finally:
-                if self._closed:
-                    await connection.disconnect(nowait=True)
-                else:
-                    self._idle.append(connection)
+                return await self._pool(address).ask(request)
+            except AskError as other:
+                if isinstance(other, MovedError):
+                    raise
+                there = self._topology.at(other.host or address.host, other.port)
+                return (await self._pool(there).ask(request.asking()))[1:]
+        except (RedisError, OSError) as error:
+            if _is_passing(error):
+                raise ServerAway(_named(error)) from error
+            raise
 
-    def _unavailable(self, what: str, error: BaseException | None) -> StoreUnavailable:
-        reason = f" ({type(error).__name__}: {error})"[:_REASON_CHARS] if error else ""
-        return StoreUnavailable(f"the store at {self._address.name}: {what}{reason}")
+    def _pool(self, address: Address) -> Pool:
+        pool = self._pools.get(address)
+        if pool is None:
+            pool = self._pools[address] = Pool(
+                address,
+                lambda facts: facts.check(address.name, self._topology.is_sharded),
+                self._max_connections,
+            )
+        return pool
+
+    def _changed(self) -> None:
+        for address in self._pools.keys() - set(self._topology.addresses):
+            task = asyncio.get_running_loop().create_task(self._pools.pop(address).cut())
+            self._cutting.add(task)
+            task.add_done_callback(self._cutting.discard)
+
+    def _unavailable(self, what: str, error: BaseException | None = None) -> StoreUnavailable:
+        reason = f" ({_named(error)})"[:_REASON_CHARS] if error else ""
+        return StoreUnavailable(f"the store at {self._topology.name}: {what}{reason}")
+
+
+def _is_passing(error: RedisError | OSError) -> bool:
+    if isinstance(error, AuthenticationError):  # a connection error to redis-py
+        return False
+    return isinstance(error, _AWAY) or any(word in str(error) for word in _PASSING)
+
+
+def _named(error: BaseException) -> str:
+    return str(error) if isinstance(error, ServerAway) else f"{type(error).__name__}: {error}"

@@ -11,9 +11,11 @@ from broker.store.embedded import EmbeddedStore
 from broker.store.memory import MemoryStore
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
+from broker.store.seeds import CLUSTER_SCHEMES, SENTINEL_SCHEMES
 
 MEMORY: Final = "memory:"
-SCHEMES: Final = ("redis://", "rediss://", "unix://", MEMORY)
+REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://", *SENTINEL_SCHEMES, *CLUSTER_SCHEMES)
+SCHEMES: Final = (*REDIS_SCHEMES, MEMORY)
 
 
 def open_store(url: str, data_dir: Path, options: StoreOptions | None = None) -> Store:
@@ -21,20 +23,23 @@ def open_store(url: str, data_dir: Path, options: StoreOptions | None = None) ->
     Return the store of a URL; it is not open yet.
 
     Args:
-        url: `redis://`, `rediss://`, `unix://` or `memory:`; empty for the private server.
+        url: `redis://` or another of `SCHEMES`; empty for the private server.
         data_dir: Where the private server keeps its files.
         options: Deadline, expiries and bounds.
 
     Raises:
-        ValueError: the URL has another scheme, or cannot be used; the text has no credentials.
+        ValueError: the URL has another scheme, or cannot be used; the text has no credentials. Or
+            there are no replicas to wait for.
     """
+    if options is not None and options.replicas and url in ("", MEMORY):
+        raise ValueError("only a store on servers of your own has replicas to wait for")
     if not url:
         return EmbeddedStore(data_dir, options)
     if url == MEMORY:
         return MemoryStore(options=options)
-    if url.startswith(tuple(SCHEMES[:-1])):
+    if url.startswith(REDIS_SCHEMES):
         return RedisStore(url, options)
     scheme = url.partition("//")[0] + ("//" if "//" in url else "")
-    near = get_close_matches(scheme, SCHEMES, 1, 0.5)
+    near = get_close_matches(scheme, SCHEMES, 1, 0.6)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"no store has the scheme {scheme!r}: use one of {', '.join(SCHEMES)}{hint}")

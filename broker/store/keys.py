@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 _PREFIX = "broker"
 
+REVOKED_TAG = "@revoked"
+"""Hash tag of all revocations; no tenant's name begins with `@`."""
+
 
 class RevocationKeys(NamedTuple):
     """
     Every name that the store uses for revocations.
 
     Those of all tenants carry one hash tag, so that a node finds them, and hears of them, in one
-    place. No tenant's name begins with `@`.
+    place.
 
     Attributes:
         database: Number of the Redis database.
@@ -24,16 +27,16 @@ class RevocationKeys(NamedTuple):
     @property
     def tenants(self) -> str:
         """The tenants that have any, each with the end of its last one."""
-        return f"{_PREFIX}:{{@revoked}}:tenants"
+        return f"{_PREFIX}:{{{REVOKED_TAG}}}:tenants"
 
     def of(self, tenant: str) -> str:
         """Return the revocations of a tenant, each with its end."""
-        return f"{_PREFIX}:{{@revoked}}:of:{tenant}"
+        return f"{_PREFIX}:{{{REVOKED_TAG}}}:of:{tenant}"
 
     @property
     def announcements(self) -> str:
         """The announcement channel of all revocations."""
-        return f"{_PREFIX}:{{@revoked}}:new@{self.database}"
+        return f"{_PREFIX}:{{{REVOKED_TAG}}}:new@{self.database}"
 
 
 class Keys(NamedTuple):

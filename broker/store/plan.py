@@ -94,6 +94,7 @@ class Plan:
             *floor,
             [(channel, *kept) for channel, kept in self._retentions.items()],
             self._steps,
+            options.replicas > 0,
         )
         return [orjson.dumps(plan), *self._values]
 

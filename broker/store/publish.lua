@@ -4,7 +4,8 @@
 -- ARGV: the plan as JSON, then the messages: one value each (the body), or in wide parts three
 --       (body, event id, event type).
 -- Plan: announcement prefix; channel_ttl_s, idempotency_ttl_s and receipt_ttl_s; floor time and
---       tag; channels as {name, messages kept, age kept in seconds}, steps.
+--       tag; channels as {name, messages kept, age kept in seconds}, steps; whether replicas are
+--       waited for.
 -- Step: a part is {channel number, count of messages, 0 or 1 for wide};
 --       a condition is {0, count of parts it covers, number of its idempotency key or 0,
 --       fingerprint, wanted cursor}.
@@ -16,12 +17,18 @@
 -- text: 'stored' (its parts follow), 'repeated …' with the first answer, 'mismatch' or
 -- 'precondition' (its parts are left out).
 
-local receipt = KEYS[#KEYS]
-local earlier = call('GET', receipt)
-if earlier then return cmsgpack.unpack(earlier) end
-
 local plan = cjson.decode(ARGV[1])
 local prefix, channel_ttl_s, once_ttl_s, receipt_ttl_s = plan[1], plan[2], plan[3], plan[4]
+-- Replicas are waited for up to the last write of a connection, so every answer needs one.
+local must_write = plan[9]
+
+local receipt = KEYS[#KEYS]
+local earlier = call('GET', receipt)
+if earlier then
+  if must_write then call('EXPIRE', receipt, receipt_ttl_s) end
+  return cmsgpack.unpack(earlier)
+end
+
 local channels, steps = plan[7], plan[8]
 local time, tag, born = open_clock(KEYS[1], plan[5], plan[6])
 
@@ -176,8 +183,8 @@ for _, channel in ipairs(channels) do
     wrote = true
   end
 end
+if wrote or must_write then write_clock(KEYS[1], time, tag) end
 if wrote then
-  write_clock(KEYS[1], time, tag)
   call('SET', receipt, cmsgpack.pack(answer), 'EX', receipt_ttl_s)
 end
 return answer

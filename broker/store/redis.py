@@ -16,7 +16,6 @@ from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.core.revocations import Revocation
 from broker.core.ring import History
-from broker.store.address import Address
 from broker.store.base import (
     ChannelInfo,
     Listener,
@@ -32,13 +31,13 @@ from broker.store.commands import Commands
 from broker.store.keys import Keys, RevocationKeys
 from broker.store.listener import RedisListener
 from broker.store.options import StoreOptions
+from broker.store.places import topology_of
 from broker.store.plan import Plan
 from broker.store.revoked import encode_revocation
 from broker.store.scripts import DELETE, INFO, PUBLISH, READ, REVOKE
 
 _log = logging.getLogger(__name__)
 
-_OLDEST: Final = (6, 2)
 _SCAN_KEYS: Final = 1000
 """Keys that the server looks at in one step of a listing."""
 _INFO_CHANNELS: Final = 500
@@ -48,10 +47,10 @@ _GLOB: Final = re.compile(r"([\\*?\[\]])")
 
 class RedisStore(Store):
     """
-    A store on one server that any number of nodes share.
+    A store that any number of nodes share: one server, a master with replicas, or a cluster.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`; see `Address`.
+        url: See `topology_of`.
         options: Deadline, expiries and bounds.
 
     Raises:
@@ -60,35 +59,40 @@ class RedisStore(Store):
 
     def __init__(self, url: str, options: StoreOptions | None = None) -> None:
         self._options = options or StoreOptions()
-        self._address = Address(url)
+        self._topology = topology_of(url, self._options.timeout_s)
         self._node = token_hex(8)
         self._calls = count(1)
-        self._commands = Commands(
-            self._address, self._options.timeout_s, self._options.max_connections
-        )
+        self._commands = Commands(self._topology, self._options)
 
     async def open(self) -> None:
-        facts = _facts(await self._commands.send("INFO"))
-        version = facts.get("redis_version", "0")
-        if tuple(map(int, version.split(".")[:2])) < _OLDEST:
-            raise StoreUnavailable(
-                f"the store at {self._address.name} is Redis {version}; 6.2 or newer is needed"
-            )
-        policy = facts.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
-            _log.warning(
-                "The store at %s evicts keys when its memory is full (maxmemory-policy %s): "
-                "histories will be lost, each with a gap. Set noeviction.",
-                self._address.name,
-                policy,
-            )
+        await self._topology.open()
+        for name, facts in (await self._commands.greet()).items():
+            if facts.evicts:
+                _log.warning(
+                    "The store at %s evicts keys when its memory is full (maxmemory-policy %s): "
+                    "histories will be lost, each with a gap. Set noeviction.",
+                    name,
+                    facts.evicts,
+                )
+            if facts.replicas < self._options.replicas:
+                _log.warning(
+                    "The store at %s has %d replicas; nothing is accepted until %d take part.",
+                    name,
+                    facts.replicas,
+                    self._options.replicas,
+                )
 
     async def close(self) -> None:
         await self._commands.close()
+        await self._topology.close()
 
     async def listener(self, sink: Sink) -> Listener:
-        listener = RedisListener(self._address, self._commands, sink, self._options)
-        await listener.open()
+        listener = RedisListener(self._topology, self._commands, sink, self._options)
+        try:
+            await listener.open()
+        except BaseException:
+            await listener.close()
+            raise
         return listener
 
     async def publish(
@@ -96,7 +100,8 @@ class RedisStore(Store):
     ) -> list[Outcome]:
         plan = Plan(self._keys(tenant), publications, f"{self._node}:{next(self._calls)}")
         arguments = plan.arguments(floor, self._options)
-        return plan.outcomes(await self._commands.run(PUBLISH, plan.keys(), arguments))
+        replicas = self._options.replicas
+        return plan.outcomes(await self._commands.run(PUBLISH, plan.keys(), arguments, replicas))
 
     async def read(
         self, tenant: str, lookups: Sequence[Lookup], limit: int, floor: Cursor
@@ -118,9 +123,9 @@ class RedisStore(Store):
         """
         Return the state of channels whose name starts with `prefix`, by name.
 
-        Looks at every key of the server in small steps, so it is for consoles, not for traffic.
-        A server with so many keys that this takes half the deadline is not listed whole: what was
-        found by then is returned.
+        Looks at every key of the tenant's server in small steps, so it is for consoles, not for
+        traffic. A server with so many keys that this takes half the deadline is not listed whole:
+        what was found by then is returned.
         """
         try:
             async with timeout(self._options.timeout_s):
@@ -128,7 +133,7 @@ class RedisStore(Store):
                 return await self._infos(tenant, names)
         except TimeoutError:
             raise StoreUnavailable(
-                f"the store at {self._address.name} did not list its channels in time"
+                f"the store at {self._topology.name} did not list its channels in time"
             ) from None
 
     async def info(self, tenant: str, channel: str) -> ChannelInfo | None:
@@ -140,13 +145,14 @@ class RedisStore(Store):
         return bool(await self._commands.run(DELETE, keys.of_channels([channel])[1:], ()))
 
     async def revoke(self, revocation: Revocation) -> None:
-        keys = RevocationKeys(self._address.database)
+        keys = RevocationKeys(self._topology.database)
         tenant, until, *_ = revocation
         limit = self._options.max_revocations
         kept = await self._commands.run(
             REVOKE,
             (keys.tenants, keys.of(tenant)),
             (tenant, encode_revocation(revocation), until, limit, keys.announcements),
+            self._options.replicas,
         )
         if not kept:
             raise too_many_revocations(limit)
@@ -159,9 +165,8 @@ class RedisStore(Store):
         place: bytes | None = None
         until = monotonic() + self._options.timeout_s / 2
         while place != b"0":
-            place, found = await self._commands.send(
-                "SCAN", place or b"0", "MATCH", pattern, "COUNT", _SCAN_KEYS
-            )
+            words = ("SCAN", place or b"0", "MATCH", pattern, "COUNT", _SCAN_KEYS)
+            place, found = await self._commands.send(*words, key=records)
             names.update(key.decode()[len(records) :] for key in found)
             if len(names) > 2 * limit:
                 names = set(nsmallest(limit, names))
@@ -179,9 +184,4 @@ class RedisStore(Store):
         return [info for info in infos if info is not None]
 
     def _keys(self, tenant: str) -> Keys:
-        return Keys(tenant, self._address.database)
-
-
-def _facts(text: bytes) -> dict[str, str]:
-    lines = text.decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
+        return Keys(tenant, self._topology.database)

@@ -83,7 +83,8 @@ async def _scan(commands: Commands, key: str) -> AsyncIterator[list[tuple[bytes,
     """Yield the members of a sorted set with their scores, whatever else goes on there."""
     place: bytes | None = None
     while place != b"0":
-        place, found = await commands.send("ZSCAN", key, place or b"0", "COUNT", _SCAN_MEMBERS)
+        words = ("ZSCAN", key, place or b"0", "COUNT", _SCAN_MEMBERS)
+        place, found = await commands.send(*words, key=key)
         yield [*zip(found[::2], found[1::2], strict=True)]
 
 

@@ -7,9 +7,9 @@ from importlib.resources import files
 from typing import NamedTuple
 
 
-class Script(NamedTuple):
+class Source(NamedTuple):
     """
-    One script.
+    A script as a server takes it.
 
     Attributes:
         text: Its source, the shared prelude included.
@@ -20,11 +20,29 @@ class Script(NamedTuple):
     digest: str
 
     @classmethod
+    def of(cls, text: str) -> Source:
+        """Return a source with its digest."""
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Script(NamedTuple):
+    """
+    One script.
+
+    Attributes:
+        whole: For a server that has all keys; announces by PUBLISH.
+        sharded: For a server of a cluster; announces by SPUBLISH, within its shard.
+    """
+
+    whole: Source
+    sharded: Source
+
+    @classmethod
     def load(cls, name: str) -> Script:
         """Read a script of this package."""
         folder = files("broker.store")
         text = folder.joinpath("clock.lua").read_text() + folder.joinpath(name).read_text()
-        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+        return cls(Source.of(text), Source.of(text.replace("'PUBLISH'", "'SPUBLISH'")))
 
 
 PUBLISH = Script.load("publish.lua")

@@ -14,17 +14,21 @@ from broker.store.announcements import AnnouncementProtocol, Route
 
 class Subscriptions:
     """
-    The announcement channels of one listener, across its connections.
+    The announcement channels of one tenant, over whatever connection carries them.
 
     Commands of one loop turn leave together. The server confirms them in the order in which they
     were asked, so counting its confirmations tells which of them are in force.
+
+    Args:
+        index: Where connections look up what a channel carries; kept up to date.
 
     Attributes:
         routes: What is wanted, and what it carries.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, index: dict[bytes, Route]) -> None:
         self.routes: dict[bytes, Route] = {}
+        self._index = index
         self._held: set[bytes] = set()
         self._claims: Counter[bytes] = Counter()
         self._batch: list[tuple[bool, bytes]] = []
@@ -43,7 +47,7 @@ class Subscriptions:
         self._claims.update(wanted.keys())
         for name, route in wanted.items():
             if name not in self.routes:
-                self.routes[name] = route
+                self.routes[name] = self._index[name] = route
                 self._ask(subscribe=True, name=name)
         try:
             await self._settled()
@@ -60,7 +64,7 @@ class Subscriptions:
 
     def attach(self, connection: AnnouncementProtocol) -> asyncio.Future[None]:
         """
-        Use a new connection: subscribe to everything.
+        Use a connection, to which these are new: subscribe to everything.
 
         Returns:
             Done once all of it is confirmed.
@@ -70,7 +74,7 @@ class Subscriptions:
         self._asked, self._confirmed = len(self.routes), 0
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting = dict.fromkeys((*self._waiting, settled), self._asked)
-        connection.subscribe(list(self.routes))
+        connection.subscribe(list(self.routes), self.confirmed)
         self._wake()
         return settled
 
@@ -79,10 +83,11 @@ class Subscriptions:
         self._connection = None
         self._batch.clear()
 
-    def confirmed(self) -> None:
+    def confirmed(self, connection: AnnouncementProtocol) -> None:
         """Take note of one more confirmation."""
-        self._confirmed += 1
-        self._wake()
+        if connection is self._connection:
+            self._confirmed += 1
+            self._wake()
 
     def close(self) -> None:
         """Give everything up, and fail the calls that wait."""
@@ -117,6 +122,7 @@ class Subscriptions:
                 continue
             del self._claims[name]
             if name not in self._held and self.routes.pop(name, None) is not None:
+                del self._index[name]
                 self._ask(subscribe=False, name=name)
 
     def _ask(self, *, subscribe: bool, name: bytes) -> None:
@@ -134,6 +140,6 @@ class Subscriptions:
         for subscribe, group in groupby(batch, key=itemgetter(0)):
             names = [name for _, name in group]
             if subscribe:
-                self._connection.subscribe(names)
+                self._connection.subscribe(names, self.confirmed)
             else:
                 self._connection.unsubscribe(names)

@@ -64,6 +64,10 @@ def test_a_wrong_url_is_a_value_error(url: str, complaint: str) -> None:
         ("redis://h", RedisStore),
         ("rediss://h", RedisStore),
         ("unix:///s", RedisStore),
+        ("redis+sentinel://h/s", RedisStore),
+        ("rediss+sentinel://h/s", RedisStore),
+        ("redis+cluster://h", RedisStore),
+        ("rediss+cluster://h", RedisStore),
     ],
 )
 def test_the_scheme_chooses_the_store(url: str, kind: type[Store], tmp_path: Path) -> None:
@@ -76,7 +80,9 @@ def test_the_scheme_chooses_the_store(url: str, kind: type[Store], tmp_path: Pat
     [
         ("reddis://:secret@h", "did you mean redis://?"),
         ("memory", "did you mean memory:?"),
-        ("postgres://:secret@h", "use one of redis://, rediss://, unix://, memory:"),
+        ("redis+sentinal://:secret@h/s", "did you mean redis+sentinel://?"),
+        ("rediss-cluster://:secret@h", "did you mean rediss+cluster://?"),
+        ("postgres://:secret@h", "use one of redis://, rediss://, unix://, redis+sentinel://"),
         ("secret", "use one of"),
     ],
 )

@@ -42,8 +42,8 @@ class Ear:
     def revoked(self, revocation: Revocation) -> None:
         self.heard.append(revocation)
 
-    def confirmed(self) -> None:
-        self.heard.append("confirmed")
+    def lost(self, connection: AnnouncementProtocol) -> None:
+        self.heard.append("lost")
 
 
 class Wire(asyncio.Transport):
@@ -69,12 +69,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
-def connected(loop: asyncio.AbstractEventLoop) -> tuple[AnnouncementProtocol, Ear, Wire]:
+def connected(
+    loop: asyncio.AbstractEventLoop, *, is_sharded: bool = False
+) -> tuple[AnnouncementProtocol, Ear, Wire]:
     """Return a connection to an ear, and its wire."""
     ear, wire = Ear(), Wire()
 
     async def make() -> AnnouncementProtocol:
-        return AnnouncementProtocol(ROUTES, ear)
+        return AnnouncementProtocol(ROUTES, ear, is_sharded=is_sharded)
 
     protocol = loop.run_until_complete(make())
     protocol.connection_made(wire)
@@ -146,6 +148,8 @@ def test_everything_is_heard_in_order_wherever_it_is_split(
 ) -> None:
     """Any cuts between reads give the same news and confirmations in the same order."""
     protocol, ear, wire = connected(loop)
+    protocol.subscribe([b"a"] * len(events), lambda _: ear.heard.append("confirmed"))
+    protocol.unsubscribe([b"a"] * len(events))
     stream = b"".join(sent for sent, _ in events)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
@@ -171,7 +175,7 @@ def test_arbitrary_bytes_end_the_connection_or_nothing(
     for chunk in chunks:
         if not wire.is_aborted:
             protocol.data_received(chunk)
-    assert not [heard for heard in ear.heard if heard != "confirmed"]
+    assert not ear.heard
     assert bool(protocol.refusal) == wire.is_aborted
 
 
@@ -199,14 +203,14 @@ def test_an_error_of_the_server_ends_the_connection(loop: asyncio.AbstractEventL
 
 def test_the_end_of_a_connection_is_told(loop: asyncio.AbstractEventLoop) -> None:
     """Whoever waits for the connection to be ready or lost is woken, and nothing is sent later."""
-    protocol, _, wire = connected(loop)
+    protocol, ear, wire = connected(loop)
     protocol.data_received(b"+PONG\r\n")
     assert (True, False) == (protocol.ready.done(), protocol.lost.done())
     protocol.connection_lost(None)
     assert protocol.lost.done()
     protocol.ping()
     protocol.abort()
-    assert (b"", False) == (wire.written, wire.is_aborted)
+    assert (b"", False, ["lost"]) == (wire.written, wire.is_aborted, ear.heard)
 
 
 def test_a_login_comes_before_everything(loop: asyncio.AbstractEventLoop) -> None:
@@ -218,12 +222,57 @@ def test_a_login_comes_before_everything(loop: asyncio.AbstractEventLoop) -> Non
     assert ping + login + ping == wire.written
 
 
-def test_many_channels_are_asked_for_in_pieces(loop: asyncio.AbstractEventLoop) -> None:
+def nothing(connection: AnnouncementProtocol) -> None:
+    """Take a confirmation, and do nothing."""
+
+
+@pytest.mark.parametrize("is_sharded", [False, True])
+def test_many_channels_are_asked_for_in_pieces(
+    loop: asyncio.AbstractEventLoop, is_sharded: bool
+) -> None:
     """No command names more than a thousand channels."""
-    protocol, _, wire = connected(loop)
+    protocol, _, wire = connected(loop, is_sharded=is_sharded)
+    prefix = b"s" if is_sharded else b""
     names = [b"%d" % number for number in range(2001)]
-    protocol.subscribe(names)
+    protocol.subscribe(names, nothing)
     protocol.unsubscribe(names[:1])
-    parts = [(b"SUBSCRIBE", *names[start : start + 1000]) for start in (0, 1000, 2000)]
-    expected = [pack(part) for part in parts] + [pack((b"UNSUBSCRIBE", b"0"))]
+    parts = [(prefix + b"subscribe", *names[start : start + 1000]) for start in (0, 1000, 2000)]
+    expected = [pack(part) for part in parts] + [pack((prefix + b"unsubscribe", b"0"))]
     assert b"".join(expected) == wire.written
+
+
+def test_announcements_of_a_shard_are_heard(loop: asyncio.AbstractEventLoop) -> None:
+    """Within a cluster messages and confirmations have other words, and the common ones none."""
+    protocol, ear, wire = connected(loop, is_sharded=True)
+    protocol.subscribe([b"a"], lambda _: ear.heard.append("confirmed"))
+    sent, heard = announced(b"a", 7)
+    stream = pushed(b"ssubscribe", b"a", 1) + sent + sent.replace(b"$7\r\nm", b"$8\r\nsm")
+    protocol.data_received(stream)
+    assert ["confirmed", heard] == ear.heard
+    assert not wire.is_aborted
+
+
+def test_each_confirmation_goes_to_who_asked(loop: asyncio.AbstractEventLoop) -> None:
+    """Confirmations come in the order of the wishes, whoever had them."""
+    protocol, _, _ = connected(loop)
+    confirmed: list[str] = []
+    protocol.subscribe([b"a", b"b"], lambda _: confirmed.append("first"))
+    protocol.subscribe([b"c"], lambda _: confirmed.append("second"))
+    for name in (b"a", b"b", b"c"):
+        protocol.data_received(pushed(b"subscribe", name, 1))
+    assert ["first", "first", "second"] == confirmed
+
+
+@pytest.mark.parametrize("kind", [b"ssubscribe", b"sunsubscribe"])
+def test_p7_what_nobody_asked_for_ends_the_connection(
+    loop: asyncio.AbstractEventLoop, kind: bytes
+) -> None:
+    """A slot that leaves the shard takes its channels along: nothing is heard of them here."""
+    protocol, _, wire = connected(loop, is_sharded=True)
+    protocol.subscribe([b"a"], nothing)
+    protocol.unsubscribe([b"b"])
+    protocol.data_received(pushed(b"ssubscribe", b"a", 1) + pushed(b"sunsubscribe", b"b", 1))
+    before = wire.is_aborted
+    protocol.data_received(pushed(kind, b"a", 0))
+    assert (False, True) == (before, wire.is_aborted)
+    assert protocol.refusal

@@ -27,7 +27,7 @@ def publication(*drafts: Draft, **conditions: str) -> Publication:
 def steps(*publications: Publication) -> list[Any]:
     """Return the steps that the script is given."""
     arguments = Plan(KEYS, publications, "r").arguments(Cursor(5, 6), OPTIONS)
-    found: list[Any] = orjson.loads(arguments[0])[-1]
+    found: list[Any] = orjson.loads(arguments[0])[-2]
     return found
 
 
@@ -62,7 +62,14 @@ def test_arguments_are_lean() -> None:
         *("broker:{main}:new@3:", 600, 60, 8, 5, 6),
         [["a", 9, 60], ["b", 9, 60]],
         [[1, 2, 0], [1, 1, 1], [2, 1, 0]],
+        False,
     ] == orjson.loads(head)
+
+
+def test_replicas_are_told_of() -> None:
+    """Where replicas are waited for, the script is told to write in any case."""
+    head, *_ = Plan(KEYS, [publication(A)], "r").arguments(Cursor(5, 6), StoreOptions(replicas=1))
+    assert orjson.loads(head)[-1] is True
 
 
 def test_messages_of_one_channel_make_one_part() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 import asyncio
 
@@ -20,7 +20,9 @@ class Server(AnnouncementProtocol):
         self.asked: list[tuple[str, bytes]] = []
         self.commands = 0
 
-    def subscribe(self, names: Sequence[bytes]) -> None:
+    def subscribe(
+        self, names: Sequence[bytes], confirmed: Callable[[AnnouncementProtocol], None]
+    ) -> None:
         self.commands += bool(names)
         self.asked += [("+", name) for name in names]
 
@@ -32,7 +34,7 @@ class Server(AnnouncementProtocol):
         """Confirm the oldest unanswered wish."""
         kind, _ = self.asked.pop(0)
         if kind == "+":
-            subscriptions.confirmed()
+            subscriptions.confirmed(self)
 
 
 def wanted(*names: str) -> dict[bytes, Route]:
@@ -48,7 +50,7 @@ async def turns() -> None:
 
 async def test_wishes_of_one_turn_leave_together() -> None:
     """Several listens become one command, and each waits for its own confirmations."""
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     tasks = [asyncio.create_task(subscriptions.want(wanted(*names))) for names in ("ab", "bc")]
     await turns()
@@ -63,7 +65,7 @@ async def test_wishes_of_one_turn_leave_together() -> None:
 
 async def test_what_is_confirmed_need_not_be_asked_again() -> None:
     """Wanting a channel that is listened to returns at once."""
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     task = asyncio.create_task(subscriptions.want(wanted("a")))
     await turns()
@@ -75,7 +77,7 @@ async def test_what_is_confirmed_need_not_be_asked_again() -> None:
 
 async def test_an_old_confirmation_does_not_count() -> None:
     """After giving a channel back, wanting it waits for the new subscription."""
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     first = asyncio.create_task(subscriptions.want(wanted("a")))
     await turns()
@@ -94,7 +96,7 @@ async def test_an_old_confirmation_does_not_count() -> None:
 
 async def test_a_wish_given_up_is_taken_back() -> None:
     """A cancelled listen leaves no channel, save those that others have or want."""
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     held = asyncio.create_task(subscriptions.want(wanted("a")))
     await turns()
@@ -113,7 +115,7 @@ async def test_a_wish_given_up_is_taken_back() -> None:
 
 async def test_a_wish_outlives_a_drop() -> None:
     """Dropping a channel that another call waits for leaves it to that call."""
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     task = asyncio.create_task(subscriptions.want(wanted("a")))
     await turns()
@@ -129,7 +131,7 @@ async def test_a_wish_outlives_a_drop() -> None:
 
 async def test_p7_everything_is_wanted_of_the_next_connection() -> None:
     """A new connection is asked for all that is wanted by then, and wakes who waited."""
-    subscriptions, first, second = Subscriptions(), Server(), Server()
+    subscriptions, first, second = Subscriptions({}), Server(), Server()
     assert subscriptions.attach(first).done()
     held = asyncio.create_task(subscriptions.want(wanted("a", "b")))
     await turns()
@@ -146,9 +148,38 @@ async def test_p7_everything_is_wanted_of_the_next_connection() -> None:
     await asyncio.gather(held, late, settled)
 
 
+async def test_what_is_wanted_can_be_looked_up() -> None:
+    """The index that all tenants share has what is wanted, and nothing else."""
+    index = {b"other": Route("other", "x")}
+    subscriptions, server = Subscriptions(index), Server()
+    subscriptions.attach(server)
+    task = asyncio.create_task(subscriptions.want(wanted("a", "b")))
+    await turns()
+    server.answer(subscriptions)
+    server.answer(subscriptions)
+    await task
+    subscriptions.drop([b"a", b"other"])
+    assert {b"other": Route("other", "x"), b"b": Route("main", "b")} == index
+
+
+async def test_confirmations_of_a_former_connection_do_not_count() -> None:
+    """What an old connection still says is not taken for the new one's word."""
+    subscriptions, first, second = Subscriptions({}), Server(), Server()
+    subscriptions.attach(first)
+    task = asyncio.create_task(subscriptions.want(wanted("a")))
+    await turns()
+    subscriptions.detach()
+    subscriptions.attach(second)
+    first.answer(subscriptions)
+    await turns()
+    assert not task.done()
+    second.answer(subscriptions)
+    await task
+
+
 async def test_wishes_before_a_break_are_not_sent_after_it() -> None:
     """A command that did not leave before the connection broke is part of the next batch only."""
-    subscriptions, first, second = Subscriptions(), Server(), Server()
+    subscriptions, first, second = Subscriptions({}), Server(), Server()
     subscriptions.attach(first)
     task = asyncio.create_task(subscriptions.want(wanted("a")))
     await asyncio.sleep(0)
@@ -162,7 +193,7 @@ async def test_wishes_before_a_break_are_not_sent_after_it() -> None:
 
 async def test_closing_fails_who_waits() -> None:
     """A closed listener confirms nothing any more."""
-    subscriptions = Subscriptions()
+    subscriptions = Subscriptions({})
     task = asyncio.create_task(subscriptions.want(wanted("a")))
     await turns()
     subscriptions.close()
@@ -175,7 +206,7 @@ async def test_closing_fails_who_waits() -> None:
 async def test_random_wishes_end_as_the_server_has_them(seed: int) -> None:
     """Whatever is wanted, dropped and cut, a call that returned has its channels in force."""
     random = Random(seed)
-    subscriptions, server = Subscriptions(), Server()
+    subscriptions, server = Subscriptions({}), Server()
     subscriptions.attach(server)
     tasks: list[asyncio.Task[None]] = []
     for _ in range(60):
