@@ -1,0 +1,37 @@
+"""Every requirement of the contract, and every promise, has a test that carries its number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import ast
+import re
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+REQUIREMENTS = [f"D{number}" for number in range(1, 50)]
+PROMISES = [f"P{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)]
+
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])[DP]\d+(?![A-Za-z0-9])")
+
+
+def numbers_in_names() -> set[str]:
+    """Return the numbers in names of tests, and in the ids of their parameters."""
+    found: set[str] = set()
+    for path in TESTS.rglob("test_*.py"):
+        if path == Path(__file__):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if node.name.startswith("test_"):
+                    found.update(_NUMBER.findall(node.name.replace("_", " ")))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.update([node.value] if _NUMBER.fullmatch(node.value) else [])
+    return found
+
+
+@pytest.mark.parametrize("kind", [REQUIREMENTS, PROMISES], ids=["requirements", "promises"])
+def test_every_number_stands_in_the_name_of_a_test(kind: list[str]) -> None:
+    """A requirement whose last test goes is missed at once."""
+    found = numbers_in_names()
+    assert [] == [number for number in kind if number not in found]
