@@ -121,7 +121,7 @@ class Node:
         )
         self.internal = internal_listener(self._around, self._api_services())
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
-        read_flows(self.meters.delivering, self.hub.flows)
+        read_flows(self.meters.connecting, self.meters.delivering, self.hub.flows)
         read_hub(self.meters.keeping, self.hub)
         read_process(self.meters.processes, alone=place is None)
         self.meters.publishing.queued.follow(lambda: self.publisher.queued)

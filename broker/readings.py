@@ -12,8 +12,9 @@ from broker.metrics.meters import Connecting, Delivering, Keeping, Processes
 from broker.protocols.pushstream.recall import Recall
 
 
-def read_flows(delivering: Delivering, flows: Flows) -> None:
+def read_flows(connecting: Connecting, delivering: Delivering, flows: Flows) -> None:
     """Have delivery told as the flows count it."""
+    connecting.handshakes.follow(lambda: flows.read(lambda flow: flow.begun))
     delivering.messages.follow(lambda: flows.read(lambda flow: flow.messages))
     delivering.bytes.follow(lambda: flows.read(lambda flow: flow.bytes))
     delivering.replayed.follow(lambda: flows.read(lambda flow: flow.history))

@@ -250,6 +250,7 @@ class Feed:
             cursor: Not after the tenant's high-water mark.
         """
         session.enter(self, cursor)
+        self.flow.begun += 1
         self.flow.sessions += 1
         if not self.held and not session.blocked and cursor >= self._run.cursor:
             self.cohorts.open(self, self._run.head).admit(session)

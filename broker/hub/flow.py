@@ -14,18 +14,20 @@ class Flow:
         bytes: Bytes written.
         history: Of the messages, those that were written because a reader had missed them.
         gaps: Times that a reader was told that messages are missing.
+        begun: Subscriptions that began; of polls, each one.
         sessions: Sessions that are attached.
         lagging: Those of them that are not live.
         lags: Times that a live session fell behind.
     """
 
-    __slots__ = ("bytes", "gaps", "history", "lagging", "lags", "messages", "sessions")
+    __slots__ = ("begun", "bytes", "gaps", "history", "lagging", "lags", "messages", "sessions")
 
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
         self.history = 0
         self.gaps = 0
+        self.begun = 0
         self.sessions = 0
         self.lagging = 0
         self.lags = 0

@@ -139,6 +139,7 @@ class Polling:
         if not hold or found.frames or found.gap is not None:
             answer = encoder.join(found.frames, found.cursor, found.gap)
             flow = found.entry.feed.flow
+            flow.begun += 1
             flow.replay(len(found.frames), gap=found.gap is not None)
             flow.bytes += len(answer)
             connection.respond(answer)
