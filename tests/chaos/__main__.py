@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -24,7 +24,9 @@ from tests.chaos.topology import choose_binary
 
 RESULTS = Path(__file__).parent / "results"
 
-LIMIT_S = 14 * 60.0
+NO_TIME = "no time left"
+
+LIMIT_S = 12 * 60.0
 """After this much time no further scenario begins."""
 
 
@@ -55,18 +57,22 @@ def main(words: Sequence[str]) -> int:
         return 2
     raise_open_files()
     setup = Setup()
-    outcomes = _run_all(scenarios, setup)
-    _write(options.results, outcomes, setup)
-    return int(len(outcomes) < len(scenarios) or any(outcome.wrong for outcome in outcomes))
+    outcomes, not_run = _run_all(scenarios, setup)
+    _write(options.results, outcomes, not_run, setup)
+    return int(NO_TIME in not_run.values() or any(outcome.wrong for outcome in outcomes))
 
 
-def _run_all(scenarios: Sequence[Scenario], setup: Setup) -> list[Outcome]:
+def _run_all(scenarios: Sequence[Scenario], setup: Setup) -> tuple[list[Outcome], dict[str, str]]:
+    """Return outcomes, and why which scenario was not run."""
     outcomes: list[Outcome] = []
+    not_run: dict[str, str] = {}
     ends = time.monotonic() + LIMIT_S
     for scenario in scenarios:
-        if time.monotonic() > ends:
-            print(f"{scenario.name}: no time left", file=sys.stderr)
-            break
+        reason = scenario.missing() or (NO_TIME if time.monotonic() > ends else "")
+        if reason:
+            not_run[scenario.title] = reason
+            print(f"{scenario.name:18} not run: {reason}", flush=True)
+            continue
         logs = StringIO()
         with redirect_stdout(logs):
             outcome = asyncio.run(run_one(scenario, setup))
@@ -74,18 +80,24 @@ def _run_all(scenarios: Sequence[Scenario], setup: Setup) -> list[Outcome]:
         print(line(outcome), flush=True)
         if outcome.wrong:
             print(logs.getvalue(), file=sys.stderr)
-    return outcomes
+    return outcomes, not_run
 
 
-def _write(directory: Path, outcomes: Sequence[Outcome], setup: Setup) -> None:
+def _write(
+    directory: Path, outcomes: Sequence[Outcome], not_run: Mapping[str, str], setup: Setup
+) -> None:
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "store": choose_binary().name,
         **describe(),
     }
     directory.mkdir(parents=True, exist_ok=True)
-    details = {"facts": facts, "outcomes": [outcome.as_json() for outcome in outcomes]}
-    (directory / "chaos.md").write_text(markdown(outcomes, setup, facts))
+    details = {
+        "facts": facts,
+        "not run": dict(not_run),
+        "outcomes": [outcome.as_json() for outcome in outcomes],
+    }
+    (directory / "chaos.md").write_text(markdown(outcomes, not_run, setup, facts))
     (directory / "chaos.json").write_text(json.dumps(details, indent=1) + "\n")
     print(f"report: {directory / 'chaos.md'}")
 

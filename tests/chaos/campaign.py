@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from tests.chaos.matrix import Scenario
-from tests.chaos.outcome import Outcome, conclude, drain_peak, longest_outage_s
+from tests.chaos.outcome import Outcome, conclude, drain_peak
 from tests.chaos.stand import DRAIN_S, Setup, Stand
 
 WARM_UP_S = 3.0
@@ -43,9 +43,6 @@ async def run_one(scenario: Scenario, setup: Setup, calm_s: float = CALM_S) -> O
         crowd,
         seconds=time.monotonic() - began,
         complaints=complaints,
+        dropped=sum(link.dropped for link in stand.links),
         drain_peak=drain_peak(stand.drains, crowd["arrivals"], DRAIN_S),
-        details={
-            "announcements dropped": sum(link.dropped for link in stand.links),
-            "longest time without a publish accepted, s": longest_outage_s(press["accepted"]),
-        },
     )

@@ -8,7 +8,7 @@ import time
 
 from tests.chaos.link import no_loss
 from tests.chaos.stand import Stand
-from tests.chaos.topology import Single
+from tests.chaos.topology import Single, Stepped
 
 Fault = Callable[[Stand], Awaitable[None]]
 
@@ -22,6 +22,9 @@ QUIET_LOSS = 0.5
 """Of quiet channels: what is lost there shows by the audit alone, as no later message names it."""
 
 DOWN_S = 2.0
+HOUR_S = 3600
+STEP_S = 2.0
+CLOCK_SLACK_S = 5.0
 
 
 async def kill_node(stand: Stand) -> None:
@@ -56,6 +59,18 @@ async def flush_store(stand: Stand) -> None:
     await asyncio.sleep(0.5)
     await asyncio.to_thread(single(stand).server.command, "FLUSHALL")
     await _lift(stand)
+
+
+async def step_clock(stand: Stand) -> None:
+    """Set the store's clock an hour back, right, and an hour forward."""
+    store = stand.topology
+    assert isinstance(store, Stepped)
+    for seconds in (-HOUR_S, 0, HOUR_S, 0):
+        await asyncio.to_thread(store.step, seconds)
+        off_s = await asyncio.to_thread(store.clock) - time.time()
+        assert abs(off_s - seconds) < CLOCK_SLACK_S, f"the clock was not stepped: {off_s:.0f} s off"
+        await _lift(stand)
+        await asyncio.sleep(STEP_S)
 
 
 async def lose_announcements(stand: Stand) -> None:

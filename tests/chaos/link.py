@@ -154,7 +154,7 @@ class _Pair:
         if end is self.store:
             self.node.write(self._without_dropped(data))
             return
-        if data.find(b"SUBSCRIBE\r\n", 0, _FIRST_BYTES) >= 0:
+        if not self._announces and b"subscribe\r\n" in data[:_FIRST_BYTES].lower():
             self._announces = True
         if self.store.transport is None:
             self._early.append(data)

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.chaos import faults
 from tests.chaos.faults import Fault
-from tests.chaos.topology import Single, Topology
+from tests.chaos.topology import Single, Stepped, Topology, faketime_library
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,11 @@ class Scenario:
         rounds: How often.
         linked: Whether nodes reach the store through links.
         allowed: Faults of delivery that belong to it; all others must not happen.
+        drops: Whether announcements are to be dropped by it.
         keeps_streams: Whether no WebSocket and event stream may end by it (P7).
         nodes: How many there are.
         topology: Makes the store.
+        missing: Tells what it needs and this machine does not have; empty if it can run.
     """
 
     name: str
@@ -34,9 +36,11 @@ class Scenario:
     rounds: int = 2
     linked: bool = False
     allowed: frozenset[str] = frozenset()
+    drops: bool = False
     keeps_streams: bool = True
     nodes: int = 2
     topology: Callable[[], Topology] = Single
+    missing: Callable[[], str] = str
 
 
 LATE: Final = frozenset({"late"})
@@ -55,6 +59,7 @@ MATRIX: Final = (
         [faults.lose_announcements],
         rounds=1,
         linked=True,
+        drops=True,
         allowed=LATE,
     ),
     Scenario(
@@ -82,6 +87,13 @@ MATRIX: Final = (
         keeps_streams=False,
     ),
     Scenario("flush", "`FLUSHALL` while a third is away", [faults.flush_store], allowed=FORGOTTEN),
+    Scenario(
+        "clock-steps",
+        "the store's clock an hour back, right, an hour forward, right",
+        [faults.step_clock],
+        topology=Stepped,
+        missing=lambda: "" if faketime_library() else "libfaketime is not installed",
+    ),
     Scenario(
         "rolling-restart",
         "SIGTERM and start of node after node",

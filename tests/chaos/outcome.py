@@ -87,8 +87,8 @@ def conclude(
     *,
     seconds: float,
     complaints: Sequence[str],
+    dropped: int,
     drain_peak: float | None,
-    details: Mapping[str, Any],
 ) -> Outcome:
     """Make the outcome of what the two processes reported."""
     verdict = Verdict(**crowd["verdict"])
@@ -104,6 +104,8 @@ def conclude(
         wrong.append(f"not healed in time: {crowd['unhealed']}")
     if streams_lost and scenario.keeps_streams:
         wrong.append(f"streams ended: {streams_lost}")
+    if scenario.drops and not dropped:
+        wrong.append("the fault did not strike: no announcement was dropped")
     wrong += [f"a node logged: {line}" for line in complaints[:3]]
     wrong += [f"the suite itself failed: {text}" for text in crowd["faults"][:1]]
     return Outcome(
@@ -121,7 +123,10 @@ def conclude(
         streams_lost=streams_lost,
         tally={**tally, **{f"publish: {key}": count for key, count in press["tally"].items()}},
         drain_peak=drain_peak,
-        details=details,
+        details={
+            "announcements dropped": dropped,
+            "longest time without a publish accepted, s": longest_outage_s(press["accepted"]),
+        },
         wrong=wrong,
         examples=crowd["examples"],
     )

@@ -47,12 +47,18 @@ _WORDS = """\
 """
 
 
-def markdown(outcomes: Sequence[Outcome], setup: Setup, facts: Mapping[str, str]) -> str:
+def markdown(
+    outcomes: Sequence[Outcome],
+    not_run: Mapping[str, str],
+    setup: Setup,
+    facts: Mapping[str, str],
+) -> str:
     """
     Return the report.
 
     Args:
         outcomes: What the scenarios showed.
+        not_run: Scenarios without an outcome, and why.
         setup: How big the stand was.
         facts: What else matters: machine, versions, date.
     """
@@ -71,6 +77,7 @@ def markdown(outcomes: Sequence[Outcome], setup: Setup, facts: Mapping[str, str]
         _table(_COLUMNS, [_row(outcome) for outcome in outcomes]),
         "",
         *_remarks(outcomes),
+        *(f"- Not run: {title}: {why}." for title, why in not_run.items()),
         "",
         "## What is wrong",
         "",

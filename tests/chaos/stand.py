@@ -25,10 +25,10 @@ channels:
     history: {messages: 0}
     subscribe: [{}]
   - name: chaos.{number}
-    history: {messages: 5000, age: 1h}
+    history: {messages: 5000, age: 6h}
     subscribe: [{}]
   - name: quiet.{number}
-    history: {messages: 5000, age: 1h}
+    history: {messages: 5000, age: 6h}
     subscribe: [{}]
 """
 

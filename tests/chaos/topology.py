@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
 import asyncio
 
 from tests.support.stores import CURRENT, EMBEDDED, StoreBinary, StoreServer
@@ -41,14 +43,14 @@ class Single(Topology):
     One server with an append-only file.
 
     Args:
-        options: Further options of the server.
+        binary: Which server; Redis 7 where it is installed, else the Valkey that is always there.
 
     Attributes:
         server: The server.
     """
 
-    def __init__(self, *options: str) -> None:
-        self.server = StoreServer(choose_binary(), *AOF, *options)
+    def __init__(self, binary: StoreBinary | None = None) -> None:
+        self.server = StoreServer(binary or choose_binary(), *AOF)
 
     @property
     def url(self) -> str:
@@ -66,6 +68,48 @@ class Single(Topology):
 
     def keys(self) -> int:
         return int(self.server.command("DBSIZE"))
+
+
+class Stepped(Single):
+    """
+    One server whose wall clock can be stepped while it runs; its timers are not touched.
+
+    Needs libfaketime; `faketime_library` tells whether it is there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(EMBEDDED)  # Redis 7 of Debian does not start with the library
+        library = faketime_library()
+        assert library is not None, "libfaketime is not installed"
+        directory = self.server.directory
+        self._offset = directory / "offset"
+        self.step(0)
+        start = directory / "start"
+        start.write_text(
+            "#!/bin/sh\n"
+            f"export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={self._offset}\n"
+            "export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+            f'exec {self.server.binary.path} "$@"\n'
+        )
+        start.chmod(0o700)
+        self.server.binary = replace(self.server.binary, path=start)
+
+    def step(self, seconds: int) -> None:
+        """Set the server's clock to so many seconds off the machine's."""
+        ready = self._offset.with_suffix(".new")
+        ready.write_text(f"{seconds:+}\n")
+        ready.replace(self._offset)
+
+    def clock(self) -> int:
+        """Return the server's time in seconds since the epoch."""
+        return int(self.server.command("TIME")[0])
+
+
+def faketime_library() -> Path | None:
+    """Return the library that steps clocks, where it is installed."""
+    places = (Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/local/lib"))
+    found = (path for place in places for path in place.glob("**/faketime/libfaketime.so.1"))
+    return next(found, None)
 
 
 def choose_binary() -> StoreBinary:

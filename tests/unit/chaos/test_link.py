@@ -142,12 +142,13 @@ async def test_a_half_open_link_stays_silent() -> None:
         assert b"1" == server.heard
 
 
+@pytest.mark.parametrize("word", [b"SUBSCRIBE", b"ssubscribe"])
 @pytest.mark.parametrize("size", [1, 7, 1000])
-async def test_announcements_are_dropped_whole(size: int) -> None:
+async def test_announcements_are_dropped_whole(size: int, word: bytes) -> None:
     """However the bytes come, what is lost is lost whole, and the rest comes in order."""
     async with linked() as (link, server), node(link) as (reader, writer):
         link.lose(lambda name: 1.0 if name == b"bad" else 0.0)
-        writer.write(b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\nbad\r\n")
+        writer.write(b"*2\r\n$%d\r\n%b\r\n$3\r\nbad\r\n" % (len(word), word))
         await eventually(lambda: server.heard, what="the subscription is heard")
         replies = [b":1\r\n", push(b"good", 1), push(b"bad", 2), push(b"good", 3), push(b"bad", 4)]
         data = b"".join(replies)
