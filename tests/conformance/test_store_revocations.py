@@ -169,6 +169,28 @@ async def test_p9_what_was_revoked_during_a_cut_is_read_anew(server: ServerSubje
         assert recorder.events.index("revoked") < recorder.events.index("resumed")
 
 
+def subscriptions(server: ServerSubject) -> int:
+    """Return how many commands to subscribe a server has got."""
+    calls: int = server.command("INFO", "commandstats")["cmdstat_subscribe"]["calls"]
+    return calls
+
+
+async def test_p9_a_node_is_not_back_before_it_knows_all(server: ServerSubject) -> None:
+    """As long as the revocations cannot be read, the connection is not said to be back."""
+    store = await server.store()
+    recorder = await watching(server, await server.store())
+    server.command("SET", KEYS.tenants, "no sorted set")
+    server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    await eventually(lambda: "interrupted" in recorder.events)
+    before = subscriptions(server)
+    await eventually(lambda: subscriptions(server) >= before + 3, what="it connects in vain")
+    assert "resumed" not in recorder.events
+    server.command("DEL", KEYS.tenants)
+    await store.revoke(revocation(server, sub="7"))
+    await eventually(lambda: "resumed" in recorder.events)
+    assert {"7"} == {each.sub for each in recorder.revocations}
+
+
 async def test_keys_of_revocations_expire_with_the_last(server: ServerSubject) -> None:
     """Nothing of a revocation stays once it has ended, not even the name of its tenant."""
     store = await server.store()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 import asyncio
 import json
@@ -12,6 +12,7 @@ import pytest
 from broker.catalog import Catalog
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.core.revocations import Revocation
 from broker.core.session import Session
 from broker.patrol import RETURN_S, SLICE_S, Patrol
 from broker.protocols.pushstream.encoders import WebSocketEncoder
@@ -177,21 +178,38 @@ class Door:
         self.error, self.ending = error, True
 
 
-async def test_ten_thousand_sessions_do_not_stall_the_loop(node: RunningNode) -> None:
-    """A round through all sessions lets the loop work after each slice of its time."""
+class Fault(Door):
+    """A connection that cannot even be ended."""
+
+    def end(self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None) -> None:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+Make = Callable[[], Door]
+
+
+async def fill(node: RunningNode, subjects: int, count: int, make: Make = Door) -> list[Door]:
+    """Attach so many sessions of each subject to two lists each, every other one without team.1."""
     inside = node.node
     assert inside._sync is not None
     subscriber = Subscriber(inside.hub, inside._sync, inside.attendance)
     doors: list[Door] = []
     encoder = WebSocketEncoder()
-    for number in range(50):
+    for number in range(subjects):
         grants = inside._verifier.verify(node.token(sub=str(number), role="reader"))
         for names in (("team.1", "news.1"), ("news.1",)):
             entry = await subscriber.enter("main", names, None, encoder)
-            for _ in range(100):
-                doors.append(Door())
+            for _ in range(count):
+                doors.append(make())
                 place = Entry(entry.feed, entry.cursor)
                 subscriber.attach(place, doors[-1], grants, notices=False)
+    return doors
+
+
+async def test_ten_thousand_sessions_do_not_stall_the_loop(node: RunningNode) -> None:
+    """A round through all sessions lets the loop work after each slice of its time."""
+    doors = await fill(node, 50, 100)
     time_s = 0.0
 
     def clock() -> float:
@@ -200,7 +218,7 @@ async def test_ten_thousand_sessions_do_not_stall_the_loop(node: RunningNode) ->
         return time_s
 
     rules = Catalog.parse(WITHOUT_TEAM)
-    patrol = Patrol(inside.attendance, lambda: rules, clock, node.clock)
+    patrol = Patrol(node.node.attendance, lambda: rules, clock, node.clock)
     patrol.review()
     ended = [0]
     while ended[-1] < 5000:
@@ -211,3 +229,37 @@ async def test_ten_thousand_sessions_do_not_stall_the_loop(node: RunningNode) ->
     assert [True, False] * 50 == [door.ending for door in doors[::100]]
     assert 5000 == node.sessions == sum(not door.ending for door in doors)
     await patrol.close()
+
+
+async def test_p9_what_is_revoked_during_a_round_counts_too(node: RunningNode) -> None:
+    """Whoever is revoked while a round is under way, or leaves meanwhile, is dealt with once."""
+    doors = await fill(node, 20, 10)
+    clock = iter(range(10**9))
+    rules = Catalog.parse(WITHOUT_TEAM)
+    patrol = Patrol(node.node.attendance, lambda: rules, lambda: next(clock), node.clock)
+    patrol.review()
+    await asyncio.sleep(0)
+    leaving = [session for session in node.node.attendance if session.feed is not None][:50]
+    for session in leaving:
+        session.lost()
+    patrol.revoked([Revocation("main", 4_000_000_000, sub=str(number)) for number in range(10)])
+    await eventually(lambda: not patrol._is_walking)
+    assert set() == patrol._suspects.keys()
+    left = {id(session.outlet) for session in leaving}
+    for number, door in enumerate(doors):
+        if id(door) not in left:
+            assert (number < 200 or number // 10 % 2 == 0) == door.ending, number
+    patrol.revoked([Revocation("main", 4_000_000_000)])
+    await eventually(lambda: node.sessions == 0)
+    await patrol.close()
+
+
+async def test_a_session_that_cannot_be_ended_stops_nobody(
+    node: RunningNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault with one session is logged, and the others are sent away all the same."""
+    several = [kind() for kind in [Fault, Door] * 10]
+    doors = await fill(node, 1, 10, iter(several).__next__)
+    node.node.patrol.revoked([Revocation("main", 4_000_000_000, sub="0")])
+    await eventually(lambda: 10 == sum(door.ending for door in doors))
+    assert "ZeroDivisionError" in caplog.text
