@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 import argparse
 import logging
-import resource
 
 from broker.auth import UnusableKey, keys_of
 from broker.catalog import Catalog
+from broker.cli.descriptors import allow_connections
 from broker.cli.options import add_verb, load_catalog, load_settings
 from broker.cli.verbs import Refused
 from broker.cli.welcome import welcome
@@ -21,9 +21,6 @@ from broker.transports.listener import CannotListen, reserve
 
 _STOP_S = 10.0
 """Seconds that a worker gets to stop once its subscribers have been sent away."""
-
-_OWN_DESCRIPTORS = 256
-"""Files that a process has open beside its subscribers' connections."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     set_up_logs(settings.log_level, settings.log_format)
     for caution in settings.cautions():
         _log.warning("%s", caution)
-    _allow_descriptors(settings.max_connections)
+    settings = replace(settings, max_connections=allow_connections(settings))
     try:
         keys_of(settings)
     except UnusableKey as error:
@@ -94,19 +91,3 @@ def _run_workers(settings: Settings, catalog: Catalog) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _allow_descriptors(connections: int) -> None:
-    """Raise the limit of open files to what the connections need, as far as that is allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OWN_DESCRIPTORS
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        _log.warning(
-            "only %d files may be open, too few for %d connections; raise the limit (ulimit -n)",
-            allowed,
-            connections,
-        )
