@@ -13,11 +13,11 @@ import broker
 INTRODUCTION = """\
 # Errors
 
-Every refusal is a problem document (RFC 9457, `application/problem+json`). Its `type` ends with
-one of the names below, `urn:broker:error:token-expired`; `detail` is a sentence for a person;
-`field`, `limit`, `nearest` and `index` (of an item in a batch) stand where they help. Names stay,
-sentences may change. On the public listener `meta` and `data` follow, for clients of the legacy
-API; see [endpoints](endpoints.md#refusals).
+Every refusal is a problem document (RFC 9457, `application/problem+json`). Its `type` ends with one
+of the names below, `urn:broker:error:token-expired`; `detail` is a sentence for a person; `field`,
+`limit`, `setting` (which sets the limit), `nearest` and `index` (of an item in a batch) stand where
+they help. Names stay, sentences may change. On the public listener `meta` and `data` follow, for
+clients of the legacy API; see [endpoints](endpoints.md#refusals).
 
 A close code is that of a WebSocket which ends for this reason once it is open. A WebSocket that
 cannot begin is refused by the HTTP status; with `refuse_websocket=close`, refusals of the token,
@@ -64,9 +64,10 @@ ADVICE = {
     " `max_message` of the channel's pattern.",
     "unsupported-media": "Send `application/json`, `application/x-ndjson` or `text/plain`, in"
     " UTF-8, not compressed.",
-    "too-many": "Wait as long as `Retry-After` says.",
+    "too-many": "Wait as long as `Retry-After` says. `setting` names the share that is used up.",
     "unavailable": "Come back later. Publishers: the queue is full (`publish_queue_messages`) and"
-    " nothing was stored. Subscribers: the key set behind `jwt_keys` was never reached.",
+    " nothing was stored. Subscribers: the node is full (`max_connections`,"
+    " `max_waiting_subscribers`), or the key set behind `jwt_keys` was never reached.",
     "store-unavailable": "Come back later; look at the store. A publish may be stored or not: the"
     " same `Idempotency-Key` stores it once.",
     "draining": "Come back later, or go to another node at once; the cursor counts there too.",

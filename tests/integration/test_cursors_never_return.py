@@ -67,7 +67,11 @@ async def test_P5_a_hundred_thousand_messages_in_one_second() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_P5_a_clock_that_jumps_never_brings_a_cursor_back(seed: int) -> None:
-    """Hours forth and back: cursors ascend, and readers on both nodes hear each message once."""
+    """
+    Hours forth and back: cursors ascend, and readers on both nodes hear each message once.
+
+    Some messages go through a node that has just started: it knows no cursor to go on from.
+    """
     random = Random(seed)
     clock = WrongClock()
     store = SharedMemoryStore(clock)
@@ -83,7 +87,12 @@ async def test_P5_a_clock_that_jumps_never_brings_a_cursor_back(seed: int) -> No
         polled: list[int] = []
         for number in range(200):
             clock.now += random.choice((0, 0, 1, -1, 0.3, 3600, -3600, -86_400, 86_400))
-            stored.append(await random.choice((one, two)).publish(random.choice("ab"), number))
+            channel = random.choice("ab")
+            if number % 10 == 9:
+                async with running_node(store, channels=rules, clock=clock) as fresh:
+                    stored.append(await fresh.publish(channel, number))
+            else:
+                stored.append(await random.choice((one, two)).publish(channel, number))
             if random.random() < 0.5:
                 answer = await http.ask(subscription("shortpoll", ["a", "b"], cursor))
                 assert answer.cursor >= cursor

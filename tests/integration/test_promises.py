@@ -18,7 +18,7 @@ from tests.support.storm import TRANSPORTS, Reader, storm
 from tests.support.waiting import eventually
 
 ATTACHES = 10_000
-READERS = 16
+READERS = 40
 CHANNELS = tuple(f"c{number}" for number in range(60))
 
 pytestmark = [
