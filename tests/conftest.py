@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clock import loop_factories
 
-pytest_plugins = ["tests.support.stores"]
+pytest_plugins = ["tests.support.nodes", "tests.support.stores"]
 
 # Machines are shared: an example may take its time.
 settings.register_profile("quick", deadline=None, max_examples=50)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,34 +11,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import pytest
 
 from broker.core.ring import Retention
-from broker.hub.pump import Turn
 from broker.hub.surroundings import FeedLimits
 from tests.support.fanout import Fanout
 from tests.support.outlets import LineEncoder, RecordingOutlet
 from tests.support.promises import Client, Promises, check_forgotten, check_state
+from tests.support.turns import HandPump
 
 COHORT_SIZE = 3
 LISTS = [("a",), ("a", "b"), ("b", "ping")]
 ANY = st.integers(0, 1 << 16)
 ROOMS = st.one_of(st.none(), st.integers(0, 80))
-
-
-class HandPump:
-    """Gives one turn at a time, when it is told to."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Turn] = deque()
-
-    def queue(self, item: Turn) -> None:
-        """Give the item a turn some time."""
-        if not item.queued:
-            item.queued = True
-            self.waiting.append(item)
-
-    def turn(self) -> None:
-        """Give the next turn."""
-        if self.waiting:
-            self.waiting.popleft().flush()
 
 
 class SessionMachine(RuleBasedStateMachine):
