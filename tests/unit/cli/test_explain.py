@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 import io
 import json
+import re
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_the_rule_that_allows_is_named(capsys: pytest.CaptureFixture[str]) -> No
     """With its file, line and column."""
     code, told = explain(capsys, "--token", TOKEN, "--channel", "chat.100.7")
     assert 0 == code
-    assert told[0].startswith("token of 7, tenant main, expires in 3")
+    assert re.fullmatch(r"token of 7, tenant main, expires in \d+ s", told[0])
     assert [
         "chat.100.7: subscribe allowed, a rule allows it",
         "  channels.yaml:4:11: pattern chat.{app_id}.{user_id} app_id=100 user_id=7",
