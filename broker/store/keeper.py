@@ -35,6 +35,10 @@ QUICK_S = 5.0
 MOST_QUICK_ENDS = 3
 """So many bad starts in a row, and the keeper gives up."""
 
+CLAIM_S = 1.0
+"""How long a new keeper tries for its lock: others look at it, for a moment each."""
+_CLAIM_POLL_S = 0.01
+
 _PR_SET_PDEATHSIG = 1
 _TIMEOUT_S = 1.0
 
@@ -144,6 +148,16 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
+def _claim(path: Path) -> bool:
+    """Take the keeper's lock until this process ends; return False when there is a keeper."""
+    deadline = time.monotonic() + CLAIM_S
+    while lock(path, fcntl.LOCK_EX) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_CLAIM_POLL_S)
+    return True
+
+
 def _die_with_parent() -> None:  # pragma: no cover - runs between fork and exec
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -152,7 +166,7 @@ def _die_with_parent() -> None:  # pragma: no cover - runs between fork and exec
 def main() -> int:  # pragma: no cover - a program of its own
     """Become the keeper of the command line's server, unless it has one."""
     binary, directory, path = sys.argv[1:]
-    if lock(Path(directory) / KEEPER_LOCK, fcntl.LOCK_EX) is None:
+    if not _claim(Path(directory) / KEEPER_LOCK):
         return 0
     # The lock is taken before the caller goes on, and nobody has to wait for the keeper's end.
     if os.fork():

@@ -51,6 +51,7 @@ class PrivateServer:
         self._short = _short_directory(self.directory)
         self.socket = str((self._short or self.directory) / "socket")
         self._users: int | None = None
+        self._may_retry = True
 
     def start(self) -> None:
         """
@@ -60,6 +61,7 @@ class PrivateServer:
             StoreUnavailable: it did not start in time; says why as far as the server said so.
         """
         deadline = time.monotonic() + START_S
+        self._may_retry = True
         try:
             for directory in filter(None, (self.directory, self._short)):
                 _make_private(directory)
@@ -115,11 +117,16 @@ class PrivateServer:
         if keeper.ask(self.socket, "PING").startswith(b"+PONG"):
             return True
         if self._is_unkept():
-            raise OSError("it ended.")
+            if not self._may_retry:
+                raise OSError("it ended.")
+            # The keeper of users who left was just ending when this one came.
+            self._may_retry = False
+            self.mind()
         return False
 
     def _is_unkept(self) -> bool:
-        return _is_free(self.directory / keeper.KEEPER_LOCK, fcntl.LOCK_EX)
+        # Shared, so that one who looks does not look like a keeper to the next.
+        return _is_free(self.directory / keeper.KEEPER_LOCK, fcntl.LOCK_SH)
 
     def _has_users(self) -> bool:
         users = self.directory / keeper.USERS_LOCK

@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 
 from blockbuster import BlockBuster
 import pytest
@@ -497,3 +498,20 @@ async def test_a_server_that_never_answers_is_given_up(
             await EmbeddedStore(data_dir).open()
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("kind", [fcntl.LOCK_SH, fcntl.LOCK_EX], ids=["a-look", "an-ending-keeper"])
+def test_who_holds_the_keepers_lock_for_a_moment_delays_a_start(data_dir: Path, kind: int) -> None:
+    """Neither another user's look at the lock nor a keeper that is ending leaves no keeper."""
+    server = PrivateServer(data_dir)
+    server.directory.mkdir()
+    held = keeper.lock(server.directory / keeper.KEEPER_LOCK, kind)
+    assert held is not None
+    release_it = threading.Timer(0.2, os.close, [held])
+    release_it.start()
+    server.start()
+    try:
+        assert answers(data_dir)
+    finally:
+        release_it.join()
+        server.leave()
