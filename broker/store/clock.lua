@@ -27,17 +27,17 @@ local function read_clock(key)
 end
 
 local function write_clock(key, time, tag)
-  call('HSET', key, 'time', format('%d', time), 'tag', format('%d', tag))
+  call('HSET', key, 'time', format('%d', time), 'tag', format('%d', tag), 'life', own_life)
 end
 
 -- Returns time, tag and born, moved on to now and to the floor, and whether that is still to be
--- written.
+-- written. A new clock is written at once.
 --
 -- A tenant without a clock is new, or the store lost everything. A clock of another life may have
 -- lost the last that it gave out: a replica took over, or a server started from an older snapshot.
 -- Then tags go on a million and the microsecond further, for this one second: nothing that was lost
 -- gave out so many in it, so none of its cursors comes again, even where the floor knows nothing of
--- it. Such a clock is written at once.
+-- it.
 local function open_clock(key, floor_time, floor_tag)
   local clock = call('TIME')
   local now = tonumber(clock[1])
@@ -52,9 +52,9 @@ local function open_clock(key, floor_time, floor_tag)
   if is_after(floor_time, floor_tag, time, tag) then
     time, tag, moved = floor_time, floor_tag, true
   end
-  if life ~= own_life then
-    born = born or format('%d-%d', time, tag)
-    call('HSET', key, 'born', born, 'life', own_life)
+  if not born then
+    born = format('%d-%d', time, tag)
+    call('HSET', key, 'born', born)
     write_clock(key, time, tag)
   end
   return time, tag, born, moved

@@ -95,17 +95,13 @@ class Commands:
         """
         source = script.sharded if self._topology.is_sharded else script.whole
         words = (len(keys), *keys, *arguments)
-        tail, answers = b"", 1
-        if replicas:
-            wait_ms = int(self._timeout_s * _REPLICAS_SHARE * 1000)
-            tail, answers = pack(("WAIT", replicas, wait_ms)), 2
-        request = Request.signed(("EVALSHA", source.digest, *words), tail, answers)
-        in_full = partial(Request.signed, ("EVAL", source.text, *words), tail, answers)
+        wait_ms = int(self._timeout_s * _REPLICAS_SHARE * 1000)
+        then = pack(("WAIT", replicas, wait_ms)) if replicas else b""
+        request = Request.signed(("EVALSHA", source.digest, *words), then)
+        in_full = partial(Request.signed, ("EVAL", source.text, *words), then)
         replies = await self._call(partial(self._topology.find, keys[0]), request, in_full)
         if replicas and replies[1] < replicas:
-            raise self._unavailable(
-                f"only {replies[1]} of {replicas} replicas took a write in time"
-            )
+            raise self._unavailable(f"only {replies[1]} of {replicas} replicas took it in time")
         return replies[0]
 
     async def send(self, *words: Word, key: str) -> Reply:
@@ -125,15 +121,16 @@ class Commands:
         Raises:
             StoreUnavailable: none can be used.
         """
-        addresses = list(self._topology.addresses)
-        ends = await asyncio.gather(*map(self._greet, addresses), return_exceptions=True)
+        finds: list[Callable[[], Address]] = [partial(self._topology.find, "")]
+        if self._topology.is_sharded:
+            finds = [partial(_same, address) for address in self._topology.addresses]
+        ends = await asyncio.gather(*map(self._greet, finds), return_exceptions=True)
         failures = [end for end in ends if isinstance(end, BaseException)]
         for failure in failures:
-            if len(failures) == len(addresses) or not isinstance(failure, StoreUnavailable):
+            if len(failures) == len(ends) or not isinstance(failure, StoreUnavailable):
                 raise failure
             _log.warning("%s", failure)
-        found = zip(addresses, ends, strict=True)
-        return {address.name: end for address, end in found if isinstance(end, Facts)}
+        return dict(end for end in ends if not isinstance(end, BaseException))
 
     async def close(self) -> None:
         """Close every connection that is not in use, and each other one after its call."""
@@ -143,9 +140,9 @@ class Commands:
             await pool.close()
         await asyncio.gather(*self._cutting, return_exceptions=True)
 
-    async def _greet(self, address: Address) -> Facts:
-        (answer,) = await self._call(lambda: address, Request(pack(("INFO",))))
-        return Facts.read(answer)
+    async def _greet(self, find: Callable[[], Address]) -> tuple[str, Facts]:
+        (answer,) = await self._call(find, Request(pack(("INFO",))))
+        return find().name, Facts.read(answer)
 
     async def _call(
         self,
@@ -208,6 +205,10 @@ class Commands:
     def _unavailable(self, what: str, error: BaseException | None = None) -> StoreUnavailable:
         reason = f" ({_named(error)})"[:_REASON_CHARS] if error else ""
         return StoreUnavailable(f"the store at {self._topology.name}: {what}{reason}")
+
+
+def _same(address: Address) -> Address:
+    return address
 
 
 def _is_passing(error: RedisError | OSError) -> bool:

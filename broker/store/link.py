@@ -24,21 +24,21 @@ class Request(NamedTuple):
     Commands as they are sent.
 
     Attributes:
-        head: The first bytes.
-        is_signed: Whether the server's life follows, as the last word of the first command.
-        tail: The last bytes.
+        head: The bytes.
+        is_signed: Whether the server's life follows, as the last word of the last command.
         answers: How many commands they are.
+        then: A command that is sent once all of these were answered without an error.
     """
 
     head: bytes
     is_signed: bool = False
-    tail: bytes = b""
     answers: int = 1
+    then: bytes = b""
 
     @classmethod
-    def signed(cls, words: tuple[Word, ...], tail: bytes = b"", answers: int = 1) -> Request:
-        """Return a command to which the server's life is to be added, and what follows it."""
-        return cls(pack((*words, ""))[: -len(_EMPTY)], True, tail, answers)
+    def signed(cls, words: tuple[Word, ...], then: bytes = b"") -> Request:
+        """Return a command to which the server's life is to be added, and what is sent after it."""
+        return cls(pack((*words, ""))[: -len(_EMPTY)], True, then=then)
 
     def asking(self) -> Request:
         """Return the same for a server that the keys are moving to; one more answer comes first."""
@@ -75,12 +75,14 @@ class Link:
             await self.close()
         if not connection.is_connected:
             await self._connect()
-        head, is_signed, tail, answers = request
-        words = (head, self._life, tail) if is_signed else (head,)
+        head, is_signed, answers, then = request
+        words = (head, self._life) if is_signed else (head,)
         await connection.send_packed_command(words, check_health=False)
-        if answers == 1:
-            return [await self._read()]
-        return await self._read_all(answers)
+        replies = [await self._read()] if answers == 1 else await self._read_all(answers)
+        if then:
+            await connection.send_packed_command(then, check_health=False)
+            replies.append(await self._read())
+        return replies
 
     async def close(self) -> None:
         """Close the connection."""

@@ -97,7 +97,7 @@ class Moving(Topology):
             is_news = await self.ask()
         except Exception as error:  # noqa: BLE001 - whatever is answered must not end the watch
             if not self._failure:
-                _log.warning("Where the servers of %s are is not known: %s.", self.name, error)
+                _log.warning("Where the servers of %s are is not known: %s", self.name, error)
             self._failure = str(error) or type(error).__name__
             return
         finally:
