@@ -12,7 +12,13 @@ import pytest
 
 from tests.support.clock import loop_factories
 
-pytest_plugins = ["tests.support.nodes", "tests.support.stores"]
+pytest_plugins = [
+    "tests.support.browser",
+    "tests.support.nodes",
+    "tests.support.stores",  # first of those that build on it
+    "tests.support.stepped",
+    "tests.support.store_nodes",
+]
 
 # Machines are shared: an example may take its time.
 settings.register_profile("quick", deadline=None, max_examples=50)
@@ -27,11 +33,14 @@ def pytest_asyncio_loop_factories(
     """
     Run each async test on asyncio and on uvloop, or, marked `jumping`, on the jumping clock.
 
-    Tests of processes need only one: the loop under test is not theirs.
+    Tests of processes need only one: the loop under test is not theirs. Stores of several servers
+    take long to break, and one server shows what is special to a loop.
     """
     factories = loop_factories(jumping=item.get_closest_marker("jumping") is not None)
     if "e2e" in item.path.parts:
         return dict([next(iter(factories.items()))])
+    if item.get_closest_marker("several_servers"):
+        return dict([list(factories.items())[-1]])
     return factories
 
 

@@ -6,18 +6,25 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import TypeVar
 
 import pytest
 
 from broker.store.base import Store
 from broker.store.server import PrivateServer
 from tests.conformance.store_subjects import (
+    ClusterSubject,
     EmbeddedSubject,
     MemorySubject,
+    SentinelSubject,
     ServerSubject,
     Subject,
 )
-from tests.support.stores import CURRENT, OLDEST, StoreBinary, StoreServer
+from tests.support import clusters
+from tests.support import sentinels as sentinel_sets
+from tests.support.clusters import ClusterSet
+from tests.support.sentinels import SentinelSet
+from tests.support.stores import CURRENT, EMBEDDED, OLDEST, StoreBinary, StoreServer
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +56,39 @@ def _server(servers: dict[str, StoreServer], binary: StoreBinary) -> StoreServer
     return servers[binary.name]
 
 
-KINDS = ("memory", "embedded", CURRENT, OLDEST)
+@pytest.fixture(scope="session")
+def sentinels() -> Iterator[SentinelSet]:
+    """Give a master with a replica and sentinels, that bear a short silence."""
+    servers = SentinelSet(EMBEDDED, down_after_ms=sentinel_sets.PATIENT_MS)
+    yield from _started(servers)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ClusterSet]:
+    """Give a cluster that bears a short silence."""
+    servers = ClusterSet(EMBEDDED, node_timeout_ms=clusters.PATIENT_MS)
+    yield from _started(servers)
+
+
+T = TypeVar("T", SentinelSet, ClusterSet)
+
+
+def _started(servers: T) -> Iterator[T]:
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.close()
+
+
+KINDS = (
+    "memory",
+    "embedded",
+    CURRENT,
+    OLDEST,
+    pytest.param("sentinel", marks=pytest.mark.several_servers),
+    pytest.param("cluster", marks=pytest.mark.several_servers),
+)
 
 
 def _subject(kind: str | StoreBinary, request: pytest.FixtureRequest) -> Subject:
@@ -57,6 +96,10 @@ def _subject(kind: str | StoreBinary, request: pytest.FixtureRequest) -> Subject
         return MemorySubject()
     if kind == "embedded":
         return EmbeddedSubject(request.getfixturevalue("embedded_dir"))
+    if kind == "sentinel":
+        return SentinelSubject(request.getfixturevalue("sentinels"))
+    if kind == "cluster":
+        return ClusterSubject(request.getfixturevalue("cluster"))
     assert isinstance(kind, StoreBinary)
     return ServerSubject(_server(request.getfixturevalue("servers"), kind).unix_url)
 

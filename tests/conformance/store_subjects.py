@@ -22,6 +22,8 @@ from broker.store.memory import MemoryStore
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
 from broker.store.server import PrivateServer
+from tests.support.clusters import ClusterSet
+from tests.support.sentinels import SentinelSet
 
 TENANT = "main"
 RETENTION = Retention(1000, 3600)
@@ -129,7 +131,14 @@ class MemorySubject(Subject):
 
 
 class ServerSubject(Subject):
-    """A store on a server, reached at a URL."""
+    """
+    A store on a server, reached at a URL.
+
+    Attributes:
+        is_spread: Whether it is several servers, of which one alone can fail.
+    """
+
+    is_spread = False
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -143,6 +152,14 @@ class ServerSubject(Subject):
         """Send one command to the server and return its answer."""
         with redis.Redis.from_url(self._url, socket_timeout=10) as client:
             return client.execute_command(*words)
+
+    def cut_listeners(self) -> int:
+        """Cut every connection that carries announcements; return how many there were."""
+        return int(self.command("CLIENT", "KILL", "TYPE", "pubsub"))
+
+    def subscriptions(self) -> int:
+        """Return how many commands to subscribe it has got."""
+        return _subscriptions(self.command("INFO", "commandstats"))
 
     def pass_time(self, seconds: int) -> None:
         """
@@ -170,6 +187,56 @@ class EmbeddedSubject(ServerSubject):
 
     def make(self, options: StoreOptions) -> Store:
         return EmbeddedStore(self._data_dir, options)
+
+
+class SentinelSubject(ServerSubject):
+    """A store on the master of a set."""
+
+    def __init__(self, servers: SentinelSet) -> None:
+        self._servers = servers
+        super().__init__(servers.url)
+
+    def command(self, *words: str | int) -> Any:
+        return self._servers.master.command(*words)
+
+    def cut_listeners(self) -> int:
+        """Leave alone those of the sentinels."""
+        clients = self.command("CLIENT", "LIST", "TYPE", "pubsub").decode().splitlines()
+        ours = [client.split()[0] for client in clients if " name=sentinel-" not in client]
+        return sum(self.command("CLIENT", "KILL", *each.upper().split("=")) for each in ours)
+
+
+class ClusterSubject(ServerSubject):
+    """A store on a cluster; commands go to the server of their key, or to all."""
+
+    is_spread = True
+
+    def __init__(self, servers: ClusterSet) -> None:
+        self._servers = servers
+        super().__init__(servers.url)
+
+    def cut_listeners(self) -> int:
+        masters = self._servers.masters
+        return sum(each.command("CLIENT", "KILL", "TYPE", "pubsub") for each in masters)
+
+    def subscriptions(self) -> int:
+        masters = self._servers.masters
+        return sum(_subscriptions(each.command("INFO", "commandstats")) for each in masters)
+
+    def command(self, *words: str | int) -> Any:
+        name = words[0]
+        if name == "INFO":
+            return self._servers.server_of(Keys(TENANT).clock).command(*words)
+        if name in ("FLUSHALL", "SCRIPT", "CLIENT", "KEYS"):
+            answers = [master.command(*words) for master in self._servers.masters]
+            return sum(answers[1:], answers[0]) if name == "KEYS" else answers[0]
+        words = ("SPUBLISH" if name == "PUBLISH" else name, *words[1:])
+        return self._servers.server_of(str(words[1])).command(*words)
+
+
+def _subscriptions(stats: dict[str, dict[str, int]]) -> int:
+    commands = ("cmdstat_subscribe", "cmdstat_ssubscribe")
+    return sum(stats[name]["calls"] for name in commands if name in stats)
 
 
 def publication(

@@ -162,17 +162,11 @@ async def test_p9_what_was_revoked_during_a_cut_is_read_anew(server: ServerSubje
     recorder = await watching(server, await server.store())
     for round_ in range(1, 4):
         recorder.events.clear()
-        server.command("CLIENT", "KILL", "TYPE", "pubsub")
+        server.cut_listeners()
         await store.revoke(revocation(server, sub=str(round_)))
         await eventually(lambda: "resumed" in recorder.events)
         assert str(round_) in {each.sub for each in recorder.revocations}
         assert recorder.events.index("revoked") < recorder.events.index("resumed")
-
-
-def subscriptions(server: ServerSubject) -> int:
-    """Return how many commands to subscribe a server has got."""
-    calls: int = server.command("INFO", "commandstats")["cmdstat_subscribe"]["calls"]
-    return calls
 
 
 async def test_p9_a_node_is_not_back_before_it_knows_all(server: ServerSubject) -> None:
@@ -180,10 +174,10 @@ async def test_p9_a_node_is_not_back_before_it_knows_all(server: ServerSubject) 
     store = await server.store()
     recorder = await watching(server, await server.store())
     server.command("SET", KEYS.tenants, "no sorted set")
-    server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    server.cut_listeners()
     await eventually(lambda: "interrupted" in recorder.events)
-    before = subscriptions(server)
-    await eventually(lambda: subscriptions(server) >= before + 3, what="it connects in vain")
+    before = server.subscriptions()
+    await eventually(lambda: server.subscriptions() >= before + 3, what="it connects in vain")
     assert "resumed" not in recorder.events
     server.command("DEL", KEYS.tenants)
     await store.revoke(revocation(server, sub="7"))

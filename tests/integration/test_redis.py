@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,64 +19,16 @@ from broker.core.cursor import START
 from broker.core.errors import StoreUnavailable
 from broker.core.message import Draft
 from broker.core.ring import Retention
-from broker.store.base import Listener, Lookup, Publication, Stored
+from broker.store.base import Lookup, Publication, Stored
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
 from tests.conformance.store_subjects import Recorder
+from tests.support.store_nodes import Connect, Node, assert_works
 from tests.support.stores import CURRENT, StoreServer, free_port
 from tests.support.waiting import PATIENCE, eventually
 
 StartStore = Callable[..., StoreServer]
 PASSWORD = "hunter2"
-
-
-class Node:
-    """A store and its listener, as one broker process has them."""
-
-    def __init__(self, store: RedisStore, listener: Listener, recorder: Recorder) -> None:
-        self.store = store
-        self.listener = listener
-        self.recorder = recorder
-
-    async def publish(self, body: bytes = b"1", channel: str = "a") -> int:
-        """Publish one message and return its id."""
-        publication = Publication([Draft(channel, body)], [Retention(10_000, 3600)])
-        (outcome,) = await self.store.publish("main", [publication], START)
-        assert isinstance(outcome, Stored)
-        return outcome.stamps[0].id
-
-    async def bodies(self) -> list[bytes]:
-        """Return every kept body."""
-        (history,) = await self.store.read("main", [Lookup("a", START)], 10_000, START)
-        return [message.body for message in history.messages]
-
-
-Connect = Callable[..., Awaitable[Node]]
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    """Give a function that opens a store and a listener on channel `a`."""
-    async with AsyncExitStack() as stack:
-
-        async def connect(url: str, options: StoreOptions | None = None) -> Node:
-            store = RedisStore(url, options)
-            stack.push_async_callback(store.close)
-            await store.open()
-            recorder = Recorder()
-            listener = await store.listener(recorder)
-            stack.push_async_callback(listener.close)
-            await listener.listen("main", ["a"])
-            return Node(store, listener, recorder)
-
-        yield connect
-
-
-async def assert_works(node: Node) -> None:
-    """Check that a message goes all the way."""
-    assert await node.publish(b"hello") == 1
-    await node.listener.tick("main", START)
-    assert [b"hello"] == node.recorder.bodies == await node.bodies()
 
 
 # --- addresses ----------------------------------------------------------------

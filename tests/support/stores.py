@@ -104,21 +104,34 @@ class StoreServer:
         Raises:
             AssertionError: it did not answer in time, or ended; its log is in the message.
         """
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the server, and do not wait for it: several start faster side by side."""
         assert self.binary.path is not None, f"no {self.binary.name} on this machine"
-        command = [
-            str(self.binary.path),
-            *("--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--unixsocket", f"{self.directory}/socket", "--dir", str(self.directory)),
-            *("--logfile", str(self._log), "--daemonize", "no", "--save", ""),
-            *self._options,
-        ]
+        command = [str(self.binary.path), *self._arguments()]
         # Not waited for here: `stop` and `kill` do.
         self._process = subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509
+
+    def wait(self) -> None:
+        """
+        Wait until a launched server answers.
+
+        Raises:
+            AssertionError: it did not answer in time, or ended; its log is in the message.
+        """
         try:
             wait_until(self._answers, START_DEADLINE_S, what=f"{self.binary.name} answers")
         except AssertionError as late:
             self.kill()
-            raise AssertionError(f"{late}\n{self._log.read_text()[-2000:]}") from late
+            log = self._log.read_text() if self._log.exists() else ""
+            raise AssertionError(f"{late}\n{log[-2000:]}") from late
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not ended since."""
+        return self._process is not None
 
     def stop(self) -> None:
         """End the server as its operator would; what it keeps is on disk then."""
@@ -152,6 +165,14 @@ class StoreServer:
         if self.directory.exists():
             rmtree(self.directory)
 
+    def _arguments(self) -> list[str]:
+        return [
+            *("--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--unixsocket", f"{self.directory}/socket", "--dir", str(self.directory)),
+            *("--logfile", str(self._log), "--daemonize", "no", "--save", ""),
+            *self._options,
+        ]
+
     @property
     def _log(self) -> Path:
         return self.directory / "log"
@@ -177,11 +198,17 @@ class StoreServer:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody uses at this moment, never one twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
+
+
+_given_ports: set[int] = set()
 
 
 @pytest.fixture(scope="session", params=BINARIES, ids=lambda binary: binary.name)
