@@ -123,7 +123,7 @@ class Node:
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
         read_flows(self.meters.connecting, self.meters.delivering, self.hub.flows)
         read_hub(self.meters.keeping, self.hub)
-        read_process(self.meters.processes, alone=place is None)
+        read_process(self.meters.processes, loop, alone=place is None)
         self.meters.publishing.queued.follow(lambda: self.publisher.queued)
         self._announcements: Announcements | None = None
         self._sync: Sync | None = None

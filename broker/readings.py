@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from broker import __version__
 from broker.api.express import Express
 from broker.auth import Verifier
@@ -32,15 +34,17 @@ def read_hub(keeping: Keeping, hub: Hub) -> None:
     keeping.ring_bytes.follow(lambda: hub.ring_bytes)
 
 
-def read_process(processes: Processes, *, alone: bool) -> Machine:
+def read_process(processes: Processes, loop: asyncio.AbstractEventLoop, *, alone: bool) -> Machine:
     """
-    Have told what the kernel knows of this process.
+    Have told what the kernel and its event loop know of this process.
 
     Args:
         processes: Where.
+        loop: The event loop.
         alone: Whether there is no supervisor that counts workers.
     """
     processes.build.follow(lambda: {__version__: 1})
+    processes.tasks.follow(lambda: len(asyncio.all_tasks(loop)))
     if alone:
         processes.workers.follow(lambda: 1)
     return Machine(processes)

@@ -256,6 +256,11 @@ class Processes:
     most_descriptors: Gauge = gauge(
         "broker_process_max_fds", "Files and sockets that it may have open.", by_worker=True
     )
+    tasks: Gauge = gauge(
+        "broker_loop_tasks",
+        "Tasks of the worker's event loop; an idle connection has none.",
+        by_worker=True,
+    )
     loop_lag: Histogram = histogram(
         "broker_loop_lag_seconds",
         LAGS_S,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+import asyncio
 
 import pytest
 
@@ -73,6 +74,29 @@ async def test_deliveries_are_counted_for_each_subscriber(node: RunningNode) -> 
         assert 0 < told("ring_memory_bytes")
 
 
+async def test_deliveries_are_counted_by_pattern(node: RunningNode) -> None:
+    """A list is counted under the pattern of its first channel, and its rings under their own."""
+    first = await node.publish("short.1", 0)
+    for number in range(3):
+        await node.publish("short.1", number)
+    lists = ["short.1", "a.b"], ["ping", "a.b"]
+    async with node.websocket(lists[0], first.cursor) as one, node.events(lists[1]) as other:
+        await one.envelopes(3)
+        await node.publish("a.b", "hello")
+        await one.envelope()
+        await other.envelopes(2)
+        told = await scrape(node)
+        assert 1 == told("pattern_sessions", pattern="short.{a}")
+        assert 1 == told("pattern_sessions", pattern="{a}.{b}")
+        assert 0 == told("pattern_sessions_lagging", pattern="short.{a}")
+        assert 4 == told("pattern_delivered_messages_total", pattern="short.{a}")
+        assert 3 == told("pattern_replayed_messages_total", pattern="short.{a}")
+        assert 0 < told("pattern_delivered_bytes_total", pattern="{a}.{b}")
+        assert 1 == told("ring_channels", pattern="short.{a}")
+        assert 5 == told("ring_capacity_messages", pattern="short.{a}")
+        assert 0 <= told("ring_messages", pattern="short.{a}") <= 5
+
+
 async def test_what_comes_out_of_history_is_told_apart(node: RunningNode) -> None:
     """Messages that a subscriber had missed are replayed ones, and so are those of a poll."""
     first = await node.publish("a.b", 0)
@@ -98,6 +122,7 @@ async def test_P3_gaps_are_counted_where_they_are_told(node: RunningNode) -> Non
     told = await scrape(node)
     assert 1 == told("gaps_told_total", transport="websocket")
     assert 1 == told("gaps_told_total", transport="poll")
+    assert 2 == told("pattern_gaps_told_total", pattern="short.{a}")
 
 
 async def test_closes_are_counted_by_code(node: RunningNode) -> None:
@@ -205,6 +230,17 @@ async def test_the_process_is_told(node: RunningNode) -> None:
     assert 0 < told("process_cpu_seconds_total", worker="0")
     assert 1 == told("workers")
     assert 1 == told("announcements_connected")
+
+
+async def test_tasks_are_told(node: RunningNode) -> None:
+    """Tasks of the node's event loop are counted while they are there."""
+    before = (await scrape(node))("loop_tasks", worker="0")
+    async with asyncio.TaskGroup() as group:
+        more = [group.create_task(asyncio.Event().wait()) for _ in range(100)]
+        during = (await scrape(node))("loop_tasks", worker="0")
+        for task in more:
+            task.cancel()
+    assert 0 < before < during - 50
 
 
 async def test_metrics_need_a_key_where_there_are_keys() -> None:
