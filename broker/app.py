@@ -25,7 +25,7 @@ from broker.metrics import Meters, Place, Register
 from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
 from broker.publisher import Publisher, PublishLimits
-from broker.readings import read_flows, read_hub, read_process
+from broker.readings import read_flows, read_hub, read_patterns, read_process
 from broker.settings import ListenAddress, Settings
 from broker.shares import ShareLimits, Shares
 from broker.stopwatch import Stopwatch
@@ -87,6 +87,7 @@ class Node:
             linger_s=LINGER_S,
             ring_bytes=settings.ring_memory_bytes,
             healed=self.meters.storing.heals.observe,
+            pattern=self._pattern,
         )
         stopwatch = Stopwatch(
             loop.time, self._pump, self.hub.is_wanted, self.meters.delivering.latency.observe
@@ -122,7 +123,8 @@ class Node:
         self.internal = internal_listener(self._around, self._api_services())
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
         read_flows(self.meters.connecting, self.meters.delivering, self.hub.flows)
-        read_hub(self.meters.keeping, self.hub)
+        read_patterns(self.meters.patterns, self.hub.flows)
+        read_hub(self.meters.keeping, self.hub, loop.time)
         read_process(self.meters.processes, loop, alone=place is None)
         self.meters.publishing.queued.follow(lambda: self.publisher.queued)
         self._announcements: Announcements | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import chain, islice
 import asyncio
 
 from broker import __version__
@@ -10,8 +12,64 @@ from broker.auth import Verifier
 from broker.hub import Hub
 from broker.hub.flow import Flows
 from broker.metrics import Machine
-from broker.metrics.meters import Connecting, Delivering, Keeping, Processes
+from broker.metrics.meters import Connecting, Delivering, Keeping, Patterns, Processes
 from broker.protocols.pushstream.recall import Recall
+
+LOOK_S = 15.0
+"""Seconds for which what was seen of rings is good: as often as Prometheus asks."""
+
+MOST_CHANNELS = 10_000
+"""Channels whose rings are looked at; a few milliseconds, and enough to tell how full they are."""
+
+
+class Fill:
+    """
+    What was seen of the rings of one pattern.
+
+    Attributes:
+        channels: Channels that were looked at.
+        messages: Messages that their rings hold.
+        room: Messages that they may hold.
+    """
+
+    __slots__ = ("channels", "messages", "room")
+
+    def __init__(self) -> None:
+        self.channels = 0
+        self.messages = 0
+        self.room = 0
+
+
+class Fills:
+    """
+    How full the rings of a hub are, by pattern.
+
+    Args:
+        hub: The hub.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, hub: Hub, clock: Callable[[], float]) -> None:
+        self._hub = hub
+        self._clock = clock
+        self._fills: dict[str, Fill] = {}
+        self._next = 0.0
+
+    def read(self, number: Callable[[Fill], float]) -> dict[str, float]:
+        """Return a number by pattern; it is at most `LOOK_S` old."""
+        if self._clock() >= self._next:
+            self._next = self._clock() + LOOK_S
+            self._look()
+        return {pattern: number(fill) for pattern, fill in self._fills.items()}
+
+    def _look(self) -> None:
+        self._fills = {}
+        channels = chain.from_iterable(tenant.channels.values() for tenant in self._hub.tenants)
+        for channel in islice(channels, MOST_CHANNELS):
+            fill = self._fills.setdefault(channel.pattern, Fill())
+            fill.channels += 1
+            fill.messages += len(channel.ring)
+            fill.room += channel.ring.retention.messages
 
 
 def read_flows(connecting: Connecting, delivering: Delivering, flows: Flows) -> None:
@@ -26,8 +84,29 @@ def read_flows(connecting: Connecting, delivering: Delivering, flows: Flows) -> 
     delivering.lags.follow(lambda: flows.read(lambda flow: flow.lags))
 
 
-def read_hub(keeping: Keeping, hub: Hub) -> None:
-    """Have told how much there is in a hub."""
+def read_patterns(patterns: Patterns, flows: Flows) -> None:
+    """Have delivery told by pattern, as the flows count it."""
+    patterns.messages.follow(lambda: flows.read_patterns(lambda flow: flow.messages))
+    patterns.bytes.follow(lambda: flows.read_patterns(lambda flow: flow.bytes))
+    patterns.replayed.follow(lambda: flows.read_patterns(lambda flow: flow.history))
+    patterns.gaps.follow(lambda: flows.read_patterns(lambda flow: flow.gaps))
+    patterns.sessions.follow(lambda: flows.read_patterns(lambda flow: flow.sessions))
+    patterns.lagging.follow(lambda: flows.read_patterns(lambda flow: flow.lagging))
+
+
+def read_hub(keeping: Keeping, hub: Hub, clock: Callable[[], float]) -> None:
+    """
+    Have told how much there is in a hub.
+
+    Args:
+        keeping: Where.
+        hub: The hub.
+        clock: Seconds that never go back.
+    """
+    fills = Fills(hub, clock)
+    keeping.ring_channels.follow(lambda: fills.read(lambda fill: fill.channels))
+    keeping.ring_messages.follow(lambda: fills.read(lambda fill: fill.messages))
+    keeping.ring_room.follow(lambda: fills.read(lambda fill: fill.room))
     keeping.tenants.follow(lambda: sum(1 for _ in hub.tenants))
     keeping.channels.follow(lambda: sum(len(tenant.channels) for tenant in hub.tenants))
     keeping.feeds.follow(lambda: hub.feed_count)

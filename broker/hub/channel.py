@@ -41,6 +41,7 @@ class Channel:
         retention: How much of it is kept.
         floor: Where its ring begins.
         tally: Where the memory of ring and forms is counted.
+        pattern: The pattern of channel rules that it matches.
 
     Attributes:
         ring: Every message in `(ring.floor, ring.head]` that the retention keeps.
@@ -64,15 +65,22 @@ class Channel:
         "feeds",
         "is_fresh",
         "name",
+        "pattern",
         "pending",
         "ring",
         "used_at",
     )
 
     def __init__(
-        self, name: str, retention: Retention, floor: Cursor, tally: Tally | None = None
+        self,
+        name: str,
+        retention: Retention,
+        floor: Cursor,
+        tally: Tally | None = None,
+        pattern: str = "",
     ) -> None:
         self.name = name
+        self.pattern = pattern
         self._tally = Tally() if tally is None else tally
         self.ring = Ring(retention, floor, self._tally)
         self.bottom = False

@@ -78,7 +78,8 @@ class Feed:
         self.is_dropped = False
         self.cohorts = Cohorts(around.limits.cohort_size)
         self.lagging: set[Session] = set()
-        self.flow = around.flows.of(self.encoder.transport)
+        pattern = channels[0].pattern if channels else ""
+        self.flow = around.flows.of(self.encoder.transport, pattern)
         # Of channels that are being synchronised nothing is known yet, so nothing may be served.
         self._run = Run(START if self.held else around.high_water())
         self.append = self._run.append

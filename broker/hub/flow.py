@@ -1,13 +1,19 @@
-"""The flow: what left towards the subscribers of one transport, and how many of them there are."""
+"""The flow: what left towards subscribers of one transport, and how many of them there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+MOST = 1024
+"""Transports times patterns that are told apart; rules hold fewer, unless they change all day."""
+
+OTHER = "other"
+"""Stands for every pattern beyond that."""
+
 
 class Flow:
     """
-    Numbers of one transport, counted once for all members of a cohort.
+    Numbers of one transport and one pattern, counted once for all members of a cohort.
 
     Attributes:
         messages: Messages written, each as often as there were readers.
@@ -40,15 +46,28 @@ class Flow:
 
 
 class Flows:
-    """The flows of a node, by transport."""
+    """The flows of a node, by transport, and by the pattern of the first channel that is read."""
 
     def __init__(self) -> None:
-        self._flows: dict[str, Flow] = {}
+        self._flows: dict[tuple[str, str], Flow] = {}
 
-    def of(self, transport: str) -> Flow:
-        """Return the flow of a transport."""
-        return self._flows.setdefault(transport, Flow())
+    def of(self, transport: str, pattern: str = "") -> Flow:
+        """Return the flow of a transport and a pattern; of one that is shared, beyond `MOST`."""
+        key = transport, pattern
+        if key not in self._flows and len(self._flows) >= MOST:
+            key = transport, OTHER
+        return self._flows.setdefault(key, Flow())
 
     def read(self, number: Callable[[Flow], float]) -> dict[str, float]:
-        """Return a number of every flow, by transport."""
-        return {transport: number(flow) for transport, flow in self._flows.items()}
+        """Return a number by transport."""
+        return self._added(number, 0)
+
+    def read_patterns(self, number: Callable[[Flow], float]) -> dict[str, float]:
+        """Return a number by pattern."""
+        return self._added(number, 1)
+
+    def _added(self, number: Callable[[Flow], float], by: int) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for key, flow in self._flows.items():
+            sums[key[by]] = sums.get(key[by], 0) + number(flow)
+        return sums

@@ -52,12 +52,13 @@ class Hub:
             reconnects find it.
         ring_bytes: Memory that local rings and encoded messages may take together.
         healed: Called with the seconds for which a channel missed announcements, once it does not.
+        pattern: Gives the pattern of a channel, under which its subscribers are counted.
 
     Attributes:
         flows: What left towards subscribers, by transport.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is named where it is given
         self,
         *,
         turns: Turns,
@@ -67,10 +68,12 @@ class Hub:
         linger_s: float,
         ring_bytes: int = RING_BYTES,
         healed: Callable[[float], None] = lambda _: None,
+        pattern: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._turns = turns
         self._limits = limits
         self._retention = retention
+        self._pattern = pattern
         self._clock = clock
         self._linger_s = linger_s
         self._tenants: dict[str, Tenant] = {}
@@ -189,7 +192,9 @@ class Hub:
         channel = tenant.channels.get(name)
         if channel is None:
             retention = self._retention(name)
-            channel = Channel(name, retention, tenant.high_water, self._budget.tally)
+            channel = Channel(
+                name, retention, tenant.high_water, self._budget.tally, self._pattern(name)
+            )
             tenant.channels[name] = channel
         return channel
 
@@ -317,10 +322,11 @@ class Hub:
             channel.shed()
 
     def revise(self) -> None:
-        """Ask for every channel's retention again: the rules have changed."""
+        """Ask for every channel's retention and pattern again: the rules have changed."""
         for tenant in self._tenants.values():
             for channel in tenant.channels.values():
                 channel.keep(self._retention(channel.name))
+                channel.pattern = self._pattern(channel.name)
 
     def sweep(self) -> None:
         """Drop feeds that nobody has used for a while, and channels without feeds."""

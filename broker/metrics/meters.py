@@ -134,6 +134,42 @@ class Delivering:
 
 
 @dataclass(frozen=True, slots=True)
+class Patterns:
+    """Delivery by pattern."""
+
+    messages: Counters = counters(
+        "broker_pattern_delivered_messages_total",
+        ("pattern",),
+        "Messages written to subscribers, by the pattern of `channels.yaml` that the first channel "
+        "of their list matches; `ping` is passed over.",
+    )
+    bytes: Counters = counters(
+        "broker_pattern_delivered_bytes_total",
+        ("pattern",),
+        "Bytes written to subscribers, framing included, by the same pattern.",
+    )
+    replayed: Counters = counters(
+        "broker_pattern_replayed_messages_total",
+        ("pattern",),
+        "Delivered messages that came out of history, by the same pattern.",
+    )
+    gaps: Counters = counters(
+        "broker_pattern_gaps_told_total",
+        ("pattern",),
+        "Times that a subscriber was told, or could have been, that messages it missed are no "
+        "longer kept, by the same pattern.",
+    )
+    sessions: Gauges = gauges(
+        "broker_pattern_sessions", "pattern", "Subscribers that are attached, by the same pattern."
+    )
+    lagging: Gauges = gauges(
+        "broker_pattern_sessions_lagging",
+        "pattern",
+        "Attached subscribers that do not have everything yet, by the same pattern.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Publishing:
     """Publishing."""
 
@@ -215,6 +251,19 @@ class Keeping:
         "broker_ring_memory_bytes",
         "Estimate of the memory that copies of rings and encoded messages take.",
     )
+    ring_channels: Gauges = gauges(
+        "broker_ring_channels",
+        "pattern",
+        "Channels with a copy of their ring, by the pattern that they match; each worker looks at "
+        "10,000 of them at most, four times a minute.",
+    )
+    ring_messages: Gauges = gauges("broker_ring_messages", "pattern", "Messages in those copies.")
+    ring_room: Gauges = gauges(
+        "broker_ring_capacity_messages",
+        "pattern",
+        "Messages that those copies may hold; those that there are, divided by these, is how full "
+        "the rings of a pattern are.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +324,7 @@ class Meters:
 
     connecting: Connecting = field(default_factory=Connecting)
     delivering: Delivering = field(default_factory=Delivering)
+    patterns: Patterns = field(default_factory=Patterns)
     publishing: Publishing = field(default_factory=Publishing)
     storing: Storing = field(default_factory=Storing)
     keeping: Keeping = field(default_factory=Keeping)
@@ -290,7 +340,7 @@ class Meters:
         }
 
 
-GROUPS = (Connecting, Delivering, Publishing, Storing, Keeping, Limiting, Processes)
+GROUPS = (Connecting, Delivering, Patterns, Publishing, Storing, Keeping, Limiting, Processes)
 """The groups of metrics, in the order of the reference."""
 
 METRICS: Mapping[str, Metric] = {
