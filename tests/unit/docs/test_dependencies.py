@@ -13,8 +13,9 @@ NAME = re.compile(r"[\w-]+(?:\[\w+\])?")
 
 
 def declared() -> Iterator[str]:
-    """Yield the packages that the project asks for, of every group."""
-    groups = PROJECT["dependency-groups"].values()
+    """Yield the packages that the project asks for, of every extra and group."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    groups = [*extras, *PROJECT["dependency-groups"].values()]
     for requirement in [*PROJECT["project"]["dependencies"], *(each for g in groups for each in g)]:
         if isinstance(requirement, str):
             found = NAME.match(requirement)
