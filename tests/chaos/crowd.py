@@ -145,8 +145,10 @@ class Crowd:
         }
 
     def _some(self, share: float) -> Sequence[Subscriber]:
-        count = round(share * len(self._subscribers))
-        return self.scene.random.sample(self._subscribers, count)
+        # Whoever has heard nothing yet has no cursor, and would come back as a newcomer.
+        some = [each for each in self._subscribers if each.cursor is not None]
+        count = min(len(some), round(share * len(self._subscribers)))
+        return self.scene.random.sample(some, count)
 
     def _all_attached(self) -> bool:
         return all(subscriber.is_attached for subscriber in self._subscribers)

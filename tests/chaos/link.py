@@ -7,10 +7,13 @@ from random import Random
 from typing import cast
 import asyncio
 
-from tests.chaos.resp import announcement_name, reply_end
+from tests.chaos.resp import announcement_name, reply_end, words
 
 Loss = Callable[[bytes], float]
 """Gives the probability with which an announcement on a channel of the server is dropped."""
+
+Tap = Callable[[list[bytes]], None]
+"""Hears a command, as its words."""
 
 _HIGH_WATER_BYTES = 2**20
 
@@ -42,6 +45,7 @@ class Link:
         self._store_port = port
         self._random = random
         self._loss: Loss = no_loss
+        self._tap: Tap | None = None
         self._is_down = False
         self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
@@ -84,6 +88,15 @@ class Link:
             self._pairs.discard(pair)
             self._dead.add(pair)
             pair.forget_store()
+
+    def tap(self, hear: Tap) -> None:
+        """Have every command heard that comes from now on, word by word."""
+        self._tap = hear
+
+    @property
+    def hears(self) -> Tap | None:
+        """Who hears commands."""
+        return self._tap
 
     def lose(self, loss: Loss) -> None:
         """Drop announcements from now on, each whole, with the probability given."""
@@ -128,6 +141,7 @@ class _Pair:
         self._link = link
         self._early: list[bytes] = []
         self._unread = bytearray()
+        self._unheard = bytearray()
         self._announces = False
         self._connecting: asyncio.Task[None] | None = None
 
@@ -156,10 +170,20 @@ class _Pair:
             return
         if not self._announces and b"subscribe\r\n" in data[:_FIRST_BYTES].lower():
             self._announces = True
+        if self._link.hears is not None:
+            self._overhear(data, self._link.hears)
         if self.store.transport is None:
             self._early.append(data)
         else:
             self.store.write(data)
+
+    def _overhear(self, data: bytes, hear: Tap) -> None:
+        self._unheard += data
+        at = 0
+        while at < len(self._unheard) and (end := reply_end(self._unheard, at)) is not None:
+            hear(words(bytes(self._unheard[at:end])))
+            at = end
+        del self._unheard[:at]
 
     def _without_dropped(self, data: bytes) -> bytes:
         if not self._announces:

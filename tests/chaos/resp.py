@@ -37,6 +37,19 @@ def reply_end(data: bytes | bytearray, at: int = 0) -> int | None:
     return at
 
 
+def words(command: bytes) -> list[bytes]:
+    """Return the words of a whole command, as clients send it."""
+    line_end = command.index(_LINE_END)
+    at, found = line_end + 2, []
+    for _ in range(int(command[1:line_end])):
+        line_end = command.index(_LINE_END, at)
+        start = line_end + 2
+        stop = start + int(command[at + 1 : line_end])
+        found.append(command[start:stop])
+        at = stop + 2
+    return found
+
+
 def announcement_name(reply: bytes) -> bytes | None:
     """Return the channel of a published message, or None for any other reply."""
     parts = reply.split(_LINE_END, 5)

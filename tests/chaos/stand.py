@@ -19,18 +19,8 @@ from tests.chaos.link import Link
 from tests.chaos.topology import Single, Topology
 from tests.support.broker import BrokerProcess
 
-RULES = """\
-channels:
-  - name: ping
-    history: {messages: 0}
-    subscribe: [{}]
-  - name: chaos.{number}
-    history: {messages: 5000, age: 6h}
-    subscribe: [{}]
-  - name: quiet.{number}
-    history: {messages: 5000, age: 6h}
-    subscribe: [{}]
-"""
+RING = 5000
+"""Messages of a channel that are kept: those of minutes."""
 
 DRAIN_S = 4.0
 
@@ -57,6 +47,7 @@ class Setup:
         nodes: Brokers.
         linked: Whether each node reaches the store through a link of its own.
         flags: Further flags of `broker serve`.
+        ring: Messages of a channel that are kept.
         seed: Of everything random.
     """
 
@@ -75,6 +66,7 @@ class Setup:
     nodes: int = 2
     linked: bool = False
     flags: tuple[str, ...] = ()
+    ring: int = RING
     seed: int = 1
 
     @property
@@ -118,7 +110,7 @@ class Stand:
             stack.push_async_callback(self.topology.close)
             await self.topology.start()
             rules = self._directory / "channels.yaml"
-            rules.write_text(RULES)
+            rules.write_text(channel_rules(self.setup.ring))
             for _ in range(self.setup.nodes):
                 await self._add_node(stack, rules)
             await self._add_aides(stack)
@@ -184,8 +176,8 @@ class Stand:
         for aide in (self.crowd, self.press):
             stack.push_async_callback(aide.close)
         await self.crowd.start(
-            nodes=[_host_and_port(node.public) for node in self.nodes],
-            token=self.nodes[0].token(),
+            nodes=[host_and_port(node.public) for node in self.nodes],
+            token=self.nodes[0].token(None),
             crowd=dict(setup.crowd),
             seed=setup.seed,
             **names,
@@ -198,7 +190,20 @@ class Stand:
         )
 
 
-def _host_and_port(url: str) -> tuple[str, int]:
+def channel_rules(ring: int = RING) -> str:
+    """Return channel rules that let every token read, and keep so many messages."""
+    kept = f"{{messages: {ring}, age: 6h}}"
+    return (
+        "channels:\n"
+        "  - {name: ping, history: {messages: 0}, subscribe: [{}]}\n"
+        f'  - {{name: "chaos.{{number}}", history: {kept}, subscribe: [{{}}]}}\n'
+        f'  - {{name: "quiet.{{number}}", history: {kept}, subscribe: [{{}}]}}\n'
+        '  - {name: "visit.{number}", history: {messages: 5, age: 6h}, subscribe: [{}]}\n'
+    )
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Return host and port of a URL."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -37,6 +37,10 @@ class Topology(ABC):
     def keys(self) -> int:
         """Return how many keys there are."""
 
+    @abstractmethod
+    def pids(self) -> list[int]:
+        """Return the process ids of the servers that run."""
+
 
 class Single(Topology):
     """
@@ -68,6 +72,9 @@ class Single(Topology):
 
     def keys(self) -> int:
         return int(self.server.command("DBSIZE"))
+
+    def pids(self) -> list[int]:
+        return [self.server.pid]
 
 
 class Stepped(Single):
