@@ -8,12 +8,14 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 
-from broker.catalog.document import read_document
+from broker.catalog.document import member, read_document
 from broker.catalog.entries import read_entries
+from broker.catalog.mounts import read_mounts, standard_mounts
 from broker.catalog.problems import CatalogError, Problem
 from broker.catalog.review import review
 from broker.core.channels import shown
 from broker.core.errors import UnknownChannel
+from broker.core.mounts import Mount
 from broker.core.rules import VARIABLE, Entry, Match, Pattern, Place
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -36,10 +38,12 @@ class Catalog:
 
     Args:
         entries: The entries in the order of the file.
+        mounts: What is served under which path; the standard ones where nothing is said.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], mounts: Sequence[Mount] | None = None) -> None:
         self.entries = tuple(entries)
+        self.mounts = standard_mounts() if mounts is None else tuple(mounts)
         self._index = _index(self.entries)
         self._cached_match = lru_cache(CACHED_MATCHES)(self._match)
         self._cached_nearest = lru_cache(_CACHED_NEAREST)(self._nearest)
@@ -78,9 +82,10 @@ class Catalog:
         document = read_document(_decode(content, file), file, problems)
         entries = read_entries(document, problems)
         problems.extend(review(entries))
+        mounts = read_mounts(member(document, "mounts"), problems)
         if problems:
             raise CatalogError(problems)
-        return cls(entries)
+        return cls(entries, mounts)
 
     def match(self, channel: str) -> Match | None:
         """Return the first entry whose pattern matches the channel, or None."""

@@ -116,6 +116,12 @@ def read_document(text: str, file: str, problems: list[Problem]) -> Node:
     return builder.root or Scalar("", True, Place(file, 1, 1))
 
 
+def member(node: Node, name: str) -> Node | None:
+    """Return what a mapping has under a key; None where it is no mapping or has no such key."""
+    pairs = node.pairs if isinstance(node, Table) else ()
+    return next((value for key, value in pairs if key.text == name), None)
+
+
 class _Builder:
     """Makes nodes of events, with a stack instead of recursion."""
 

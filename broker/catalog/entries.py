@@ -39,7 +39,7 @@ MAX_HISTORY_AGE_S = 30 * 86_400
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Size of a message: one goes in one frame to every subscriber."""
 
-_TOP_KEYS = ("version", "defaults", "channels")
+_TOP_KEYS = ("version", "defaults", "channels", "mounts")
 _DEFAULTS_KEYS = ("history", "max_message")
 _ENTRY_KEYS = ("name", "description", "history", "max_message", "subscribe", "publish")
 _HISTORY_KEYS = ("messages", "age")

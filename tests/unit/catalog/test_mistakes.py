@@ -62,7 +62,7 @@ channels:
 
 EXPECTED = """\
 1:10: version must be 1, not "2"
-2:1: unknown key "default" in the file; did you mean "defaults"? (allowed: version, defaults, channels)
+2:1: unknown key "default" in the file; did you mean "defaults"? (allowed: version, defaults, channels, mounts)
 4:3: unknown key "histroy" in defaults; did you mean "history"? (allowed: history, max_message)
 5:16: max_message cannot be "64kb": a size is a whole number of bytes, or one with k or m, for example 64k
 7:5: unknown key "nmae" in an entry; did you mean "name"? (allowed: name, description, history, max_message, subscribe, publish)

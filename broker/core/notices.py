@@ -1,0 +1,22 @@
+"""Messages that the broker itself puts among those of a channel."""
+
+from __future__ import annotations
+
+DELETED = "\x7fdeleted"
+"""
+Event type of the message that says that a channel's history was deleted.
+
+No publisher can give it: event types hold no control characters. The text of the notice is the
+message's body, a JSON string. Subscribers see its `id` as `DELETED_ID` and no event type.
+
+Source: push-stream reference, section 9.
+"""
+
+PING_ID = -1
+"""`id` of a sign of life."""
+
+DELETED_ID = -2
+"""`id` of a deletion notice."""
+
+TIMEOUT_ID = -3
+"""`id` of what answers a hold that is over."""
