@@ -56,7 +56,11 @@ async def _serve(
 ) -> int:
     keys = keys_of(settings)
     await keys.refresh()
-    store = open_store(settings.store, settings.data, _store_options(settings))
+    try:
+        store = open_store(settings.store, settings.data, _store_options(settings))
+    except ValueError as error:
+        _log.error("%s", error)
+        return EXIT_UNAVAILABLE
     node = Node(settings, store, verifier_of(settings, keys), catalog, time.time, place)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,6 +93,7 @@ def _store_options(settings: Settings) -> StoreOptions:
         timeout_s=settings.store_timeout_s,
         channel_ttl_s=settings.channel_ttl_s,
         idempotency_ttl_s=settings.idempotency_ttl_s,
+        replicas=settings.store_replicas,
         max_revocations=settings.max_revocations,
     )
 

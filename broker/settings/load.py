@@ -101,6 +101,8 @@ class Settings(Delivering, Publishing, Subscribing, Access, Storing, Serving):
             yield fault("internal", "the public listener has the same address")
         if self.workers > 1 and self.store == MEMORY_STORE:
             yield fault("workers", f"{MEMORY_STORE} belongs to a single process", "1")
+        if self.store_replicas and self.store in ("", MEMORY_STORE):
+            yield fault("store_replicas", "only a store of your own has replicas", "0")
         if self.max_message_bytes > self.max_body_bytes:
             most = SETTINGS["max_body_bytes"].kind.show(self.max_body_bytes)
             yield fault("max_message_bytes", "more than max_body_bytes lets in", most)

@@ -11,16 +11,29 @@ from broker.settings.measures import Bytes, Seconds, Whole, WholeSeconds
 MEMORY_STORE = "memory:"
 """The store that lives and dies with its process."""
 
+STORE_URLS = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+)
+"""How the URL of a store may begin."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Storing:
     """The store."""
 
     store: str = setting(
-        Url(("redis://", "rediss://", "unix://"), (MEMORY_STORE,)),
+        Url(STORE_URLS, (MEMORY_STORE,)),
         "",
         shown="empty: a private Valkey in the data directory",
-        doc="The store that all processes share, a Redis from 6.2 on or a Valkey.",
+        doc="The store that all processes share, a Redis from 6.2 on or a Valkey: one server, a "
+        "master that sentinels watch (`redis+sentinel://SENTINEL,…/SERVICE`), or a cluster "
+        "(`redis+cluster://SERVER,…`).",
         why="One command starts a broker that keeps its messages, with nothing else installed.",
     )
     store_timeout_s: float = setting(
@@ -28,6 +41,13 @@ class Storing:
         5.0,
         doc="Time in which the store must answer a call.",
         why="Longer than a failover's first seconds would only keep clients waiting in vain.",
+    )
+    store_replicas: int = setting(
+        Whole(0, 100, "replicas"),
+        0,
+        doc="Replicas that must have a message, or revocation, before it counts as accepted; set "
+        "it to 1 where a replica may take the master's place.",
+        why="A single server has none to wait for.",
     )
     channel_ttl_s: int = setting(
         WholeSeconds(60, 3650 * 86_400),

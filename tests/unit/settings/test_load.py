@@ -19,6 +19,8 @@ from broker.settings import (
     Settings,
     SettingsError,
 )
+from broker.settings.storing import STORE_URLS
+from broker.store.factory import REDIS_SCHEMES
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -122,6 +124,21 @@ def test_the_memory_store_has_one_worker() -> None:
     assert ["--workers=2: memory: belongs to a single process (nearest: 1)"] == faults(
         {"workers": "2", "store": MEMORY_STORE}
     )
+
+
+@pytest.mark.parametrize("store", ["", MEMORY_STORE])
+def test_replicas_are_those_of_a_store_of_ones_own(store: str) -> None:
+    """Nobody waits for replicas that the private store and memory do not have."""
+    told = {"store": store, "store_replicas": "1"}
+    assert ["--store-replicas=1: only a store of your own has replicas (nearest: 0)"] == faults(
+        told
+    )
+    assert 1 == Settings.load({**told, "store": "redis://127.0.0.1"}, {}).store_replicas
+
+
+def test_every_url_of_a_store_is_a_setting() -> None:
+    """What the store can open may be said, and nothing else."""
+    assert set(STORE_URLS) == set(REDIS_SCHEMES)
 
 
 def test_a_message_fits_a_body() -> None:
