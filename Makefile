@@ -7,10 +7,10 @@ STAMP  := $(VENV)/.synced
 ARGS   ?=
 
 # Folders with Python in them; mypy refuses an empty one.
-CODE   := $(foreach dir,broker tests benchmarks docs .ci,$(if $(shell find $(dir) -name '*.py' -print -quit 2>/dev/null),$(dir)))
+CODE   := $(foreach dir,broker tests benchmarks docs deploy .ci,$(if $(shell find $(dir) -name '*.py' -print -quit 2>/dev/null),$(dir)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test unit conformance integration e2e bench chaos coverage docs wheel run clean
+.PHONY: help setup check fmt test unit conformance integration e2e bench chaos coverage docs site wheel sbom run clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "  make %-34s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +56,16 @@ chaos: setup ## break everything under load, and report what subscribers notice
 docs: setup ## write the reference pages that are made from the code
 	$(BIN)/python docs/generate.py
 
+site: setup ## build the documentation as a site in dist/site; a link that leads nowhere fails
+	$(BIN)/mkdocs build --strict --quiet --site-dir dist/site
+
 wheel: setup ## build dist/*.whl
 	$(BIN)/python -m hatchling build --target wheel
+
+sbom: setup ## write dist/sbom.json: every package that the broker is installed with (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/uv export --frozen --quiet --no-dev --no-emit-project --no-annotate --format requirements.txt -o dist/requirements.txt
+	$(BIN)/uv export --frozen --quiet --no-dev --format cyclonedx1.5 | $(BIN)/python .ci/sbom.py > dist/sbom.json
 
 run: setup ## serve, with everything made on first start
 	exec $(BIN)/broker serve $(ARGS)
