@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the code; `--check` only compares them."""
+"""Write the files that are made from others; `--check` only compares them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 import sys
 
 from broker.settings import describe
-from docs.pages import cli, errors, metrics
+from docs.pages import cli, client, errors, metrics
 
 DOCS = Path(__file__).parent
 PAGES = {
@@ -14,6 +14,7 @@ PAGES = {
     DOCS / "reference" / "errors.md": errors.page,
     DOCS / "reference" / "cli.md": cli.page,
     DOCS / "reference" / "metrics.md": metrics.page,
+    DOCS.parent / "broker" / "assets" / "files" / "client.js": client.page,
 }
 
 
