@@ -8,7 +8,7 @@ import time
 
 from tests.chaos.link import no_loss
 from tests.chaos.stand import Stand
-from tests.chaos.topology import Single, Stepped
+from tests.chaos.topology import Stepped
 
 Fault = Callable[[Stand], Awaitable[None]]
 
@@ -37,19 +37,28 @@ async def kill_node(stand: Stand) -> None:
 
 async def kill_store(stand: Stand) -> None:
     """Kill the store's server, start it again a second later on what it has on disk."""
-    store = single(stand)
-    await store.kill()
+    server = stand.topology.chief()
+    await asyncio.to_thread(server.kill)
     await asyncio.sleep(1.0)
-    await store.start()
+    await asyncio.to_thread(stand.topology.mend, server)
     await _lift(stand)
+
+
+async def lose_master(stand: Stand) -> None:
+    """Kill the server that everybody writes to; once a replica has its place, give it back."""
+    server = await asyncio.to_thread(stand.topology.chief)
+    await asyncio.to_thread(server.kill)
+    await _lift(stand)
+    assert await asyncio.to_thread(stand.topology.chief) is not server, "nobody took its place"
+    await asyncio.to_thread(stand.topology.mend, server)
 
 
 async def pause_store(stand: Stand) -> None:
     """Stop the store's server from answering for ten seconds."""
-    store = single(stand).server
-    store.freeze()
+    server = stand.topology.chief()
+    server.freeze()
     await asyncio.sleep(PAUSE_S)
-    store.thaw()
+    server.thaw()
     await _lift(stand)
 
 
@@ -57,17 +66,17 @@ async def flush_store(stand: Stand) -> None:
     """Empty the store while some subscribers are away."""
     await stand.crowd.ask("leave", share=0.3, away_s=3.0)
     await asyncio.sleep(0.5)
-    await asyncio.to_thread(single(stand).server.command, "FLUSHALL")
+    await asyncio.to_thread(stand.topology.chief().command, "FLUSHALL")
     await _lift(stand)
 
 
 async def step_clock(stand: Stand) -> None:
     """Set the store's clock an hour back, right, and an hour forward."""
-    store = stand.topology
-    assert isinstance(store, Stepped)
+    assert isinstance(stand.topology, Stepped)
+    server = stand.topology.server
     for seconds in (-HOUR_S, 0, HOUR_S, 0):
-        await asyncio.to_thread(store.step, seconds)
-        off_s = await asyncio.to_thread(store.clock) - time.time()
+        await asyncio.to_thread(server.step, seconds)
+        off_s = await asyncio.to_thread(lambda: server.time) - time.time()
         assert abs(off_s - seconds) < CLOCK_SLACK_S, f"the clock was not stepped: {off_s:.0f} s off"
         await _lift(stand)
         await asyncio.sleep(STEP_S)
@@ -131,12 +140,6 @@ def _loss(name: bytes) -> float:
     if b":new@" not in name:
         return 0.0  # a node's own ticks
     return QUIET_LOSS if b":quiet." in name else LOSS
-
-
-def single(stand: Stand) -> Single:
-    """Return the store of a stand that has a single server."""
-    assert isinstance(stand.topology, Single)
-    return stand.topology
 
 
 async def _lift(stand: Stand) -> None:

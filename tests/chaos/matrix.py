@@ -8,7 +8,8 @@ from typing import Final
 
 from tests.chaos import faults
 from tests.chaos.faults import Fault
-from tests.chaos.topology import Single, Stepped, Topology, faketime_library
+from tests.chaos.topology import Sharded, Single, Stepped, Topology, Watched
+from tests.support.stepped import faketime_library
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,18 @@ MATRIX: Final = (
         [faults.step_clock],
         topology=Stepped,
         missing=lambda: "" if faketime_library() else "libfaketime is not installed",
+    ),
+    Scenario(
+        "sentinel-failover",
+        "`kill -9` of the master, replaced by a replica by three sentinels",
+        [faults.lose_master],
+        topology=Watched,
+    ),
+    Scenario(
+        "cluster-node-loss",
+        "`kill -9` of a cluster's master, replaced by a replica",
+        [faults.lose_master],
+        topology=Sharded,
     ),
     Scenario(
         "rolling-restart",

@@ -162,7 +162,10 @@ class Stand:
             stack.push_async_callback(link.close)
             self.links.append(link)
             url = f"redis://127.0.0.1:{link.port}"
-        flags = ("--store", url, "--config", str(rules), *NODE_FLAGS, *self.setup.flags)
+        flags = (
+            *("--store", url, "--config", str(rules)),
+            *(*NODE_FLAGS, *self.topology.flags, *self.setup.flags),
+        )
         node = BrokerProcess(*flags, environ={"BROKER_JWT_SECRET": SECRET})
         await stack.enter_async_context(node)
         self.nodes.append(node)

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from pathlib import Path
 import asyncio
 
+from broker.core.tenants import MAIN_TENANT
+from broker.store.keys import Keys
+from tests.support.clusters import ClusterSet
+from tests.support.sentinels import SentinelSet
+from tests.support.stepped import SteppedServer, faketime_library
 from tests.support.stores import CURRENT, EMBEDDED, StoreBinary, StoreServer
 
 AOF = ("--appendonly", "yes", "--appendfsync", "everysec")
 """As the embedded store is run, and as a production store should be."""
+
+ACCEPTED_TWICE = ("--store-replicas", "1")
+"""Flags of nodes whose store has replicas: accepted is what another server has as well."""
+
+DOWN_AFTER_MS = 2000
+"""Silence after which a server is taken for dead; shorter, and a busy machine kills the living."""
 
 
 class Topology(ABC):
     """
     One store, however many servers it is made of.
 
-    Every method that waits for a server does so in a thread: the suite's own links go on.
+    Every coroutine that waits for a server does so in a thread: the suite's own links go on. What
+    is no coroutine waits.
+
+    Attributes:
+        flags: Flags of `broker serve` that belong to it.
     """
+
+    flags: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -40,6 +55,14 @@ class Topology(ABC):
     @abstractmethod
     def pids(self) -> list[int]:
         """Return the process ids of the servers that run."""
+
+    @abstractmethod
+    def chief(self) -> StoreServer:
+        """Return the server that everybody writes to."""
+
+    @abstractmethod
+    def mend(self, server: StoreServer) -> None:
+        """Start a server that was killed, and wait until the store is whole again."""
 
 
 class Single(Topology):
@@ -63,10 +86,6 @@ class Single(Topology):
     async def start(self) -> None:
         await asyncio.to_thread(self.server.start)
 
-    async def kill(self) -> None:
-        """End the server at once."""
-        await asyncio.to_thread(self.server.kill)
-
     async def close(self) -> None:
         await asyncio.to_thread(self.server.close)
 
@@ -76,47 +95,106 @@ class Single(Topology):
     def pids(self) -> list[int]:
         return [self.server.pid]
 
+    def chief(self) -> StoreServer:
+        return self.server
+
+    def mend(self, server: StoreServer) -> None:
+        server.start()
+
 
 class Stepped(Single):
     """
     One server whose wall clock can be stepped while it runs; its timers are not touched.
 
     Needs libfaketime; `faketime_library` tells whether it is there.
+
+    Attributes:
+        server: The server.
     """
 
+    server: SteppedServer
+
     def __init__(self) -> None:
-        super().__init__(EMBEDDED)  # Redis 7 of Debian does not start with the library
         library = faketime_library()
         assert library is not None, "libfaketime is not installed"
-        directory = self.server.directory
-        self._offset = directory / "offset"
-        self.step(0)
-        start = directory / "start"
-        start.write_text(
-            "#!/bin/sh\n"
-            f"export LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={self._offset}\n"
-            "export FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1\n"
-            f'exec {self.server.binary.path} "$@"\n'
+        self.server = SteppedServer(library, *AOF)
+
+
+class Watched(Topology):
+    """
+    A master with two replicas, and three sentinels that replace it when it dies.
+
+    Attributes:
+        servers: All of them.
+    """
+
+    flags = ACCEPTED_TWICE
+
+    def __init__(self) -> None:
+        self.servers = SentinelSet(choose_binary(), *AOF, replicas=2, down_after_ms=DOWN_AFTER_MS)
+
+    @property
+    def url(self) -> str:
+        return self.servers.url
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.servers.start)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.servers.close)
+
+    def keys(self) -> int:
+        return int(self.servers.master.command("DBSIZE"))
+
+    def pids(self) -> list[int]:
+        return [server.pid for server in self.servers.servers if server.is_running]
+
+    def chief(self) -> StoreServer:
+        return self.servers.master
+
+    def mend(self, server: StoreServer) -> None:
+        server.start()
+        self.servers.wait_until_whole()
+
+
+class Sharded(Topology):
+    """
+    A cluster of three masters with two replicas each.
+
+    Attributes:
+        servers: All of them.
+    """
+
+    flags = ACCEPTED_TWICE
+
+    def __init__(self) -> None:
+        options = (*AOF, "--cluster-require-full-coverage", "no")
+        self.servers = ClusterSet(
+            choose_binary(), *options, replicas=2, node_timeout_ms=DOWN_AFTER_MS
         )
-        start.chmod(0o700)
-        self.server.binary = replace(self.server.binary, path=start)
 
-    def step(self, seconds: int) -> None:
-        """Set the server's clock to so many seconds off the machine's."""
-        ready = self._offset.with_suffix(".new")
-        ready.write_text(f"{seconds:+}\n")
-        ready.replace(self._offset)
+    @property
+    def url(self) -> str:
+        return self.servers.url
 
-    def clock(self) -> int:
-        """Return the server's time in seconds since the epoch."""
-        return int(self.server.command("TIME")[0])
+    async def start(self) -> None:
+        await asyncio.to_thread(self.servers.start)
 
+    async def close(self) -> None:
+        await asyncio.to_thread(self.servers.close)
 
-def faketime_library() -> Path | None:
-    """Return the library that steps clocks, where it is installed."""
-    places = (Path("/usr/lib"), Path("/usr/lib64"), Path("/usr/local/lib"))
-    found = (path for place in places for path in place.glob("**/faketime/libfaketime.so.1"))
-    return next(found, None)
+    def keys(self) -> int:
+        return sum(int(master.command("DBSIZE")) for master in self.servers.masters)
+
+    def pids(self) -> list[int]:
+        return [server.pid for server in self.servers.running]
+
+    def chief(self) -> StoreServer:
+        return self.servers.server_of(Keys(MAIN_TENANT).clock)
+
+    def mend(self, server: StoreServer) -> None:
+        server.start()
+        self.servers.wait_until_whole()
 
 
 def choose_binary() -> StoreBinary:

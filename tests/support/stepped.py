@@ -49,11 +49,16 @@ class SteppedServer(StoreServer):
         return int(self.command("TIME")[0])
 
 
+def faketime_library() -> Path | None:
+    """Return the library that steps clocks, where it is installed."""
+    found = (path for place in _PLACES for path in place.glob("**/faketime/libfaketime.so.1"))
+    return next(found, None)
+
+
 @pytest.fixture
 def start_stepped() -> Iterator[Callable[..., SteppedServer]]:
     """Give a function that starts a server whose clock can be stepped."""
-    found = (path for place in _PLACES for path in place.glob("**/faketime/libfaketime.so.1"))
-    library = next(found, None)
+    library = faketime_library()
     if library is None:
         pytest.skip("no libfaketime here; it comes with Debian's package faketime")
     started: list[SteppedServer] = []
