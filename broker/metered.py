@@ -105,7 +105,7 @@ class MeteredStore(Store):
         with self._calls.timed("info"):
             return await self._store.info(tenant, channel)
 
-    async def delete(self, tenant: str, channel: str) -> bool:
+    async def delete(self, tenant: str, channel: str) -> Cursor | None:
         with self._calls.timed("delete"):
             return await self._store.delete(tenant, channel)
 
@@ -177,6 +177,9 @@ class MeteredSink(Sink):
         self._sink.received(tenant, messages)
         if messages:
             self._handed(tenant, messages[-1].cursor)
+
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        self._sink.deleted(tenant, channel, cursor)
 
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         self._sink.ticked(tenant, cursor)

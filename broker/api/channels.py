@@ -62,9 +62,11 @@ class Channels:
         """Drop what a channel holds; its ids and cursors go on, and who missed it is told."""
         read_query(call.request, ())
         channel = self._name(call)
-        if not await self._services.store.delete(call.tenant, channel):
+        last = await self._services.store.delete(call.tenant, channel)
+        if last is None:
             raise UnknownChannel(f"nothing is known of the channel {shown(channel)}")
-        self._services.hub.shed(call.tenant, channel)
+        # The announcement says the same; who asks this node at once must find it done.
+        self._services.hub.deleted(call.tenant, channel, last)
         return answer(orjson.dumps({"deleted": channel}))
 
     async def messages(self, call: Call) -> web.Response:

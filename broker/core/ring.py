@@ -39,6 +39,7 @@ class History(NamedTuple):
         gap: Whether messages after the cursor, before the first of these, are no longer kept.
         head: Cursor of the last message the channel ever had, or where its records begin.
         complete: Whether `messages` reaches the head; False when a limit cut it short.
+        deleted: Everything up to here was deleted at some time; the beginning if nothing ever was.
     """
 
     channel: str
@@ -46,6 +47,7 @@ class History(NamedTuple):
     gap: bool
     head: Cursor
     complete: bool = True
+    deleted: Cursor = START
 
 
 class Tally:
@@ -154,6 +156,17 @@ class Ring:
     def clear(self) -> None:
         """Drop every message; the head stays."""
         self._evict(len(self))
+
+    def drop(self, until: Cursor) -> bool:
+        """
+        Drop every message up to the cursor.
+
+        Returns:
+            Whether there were any.
+        """
+        count = bisect_right(self._cursors, until, self._start) - self._start
+        self._evict(count)
+        return count > 0
 
     def covers(self, after: Cursor) -> bool:
         """Tell whether the ring holds every message after the cursor."""

@@ -91,6 +91,7 @@ class Audit:
             last = history.messages[-1].cursor if history.messages else history.head
             if not _is_live(tenant, channel):
                 continue
+            channel.delete(history.deleted)
             if last > channel.ring.head:
                 ahead.append((channel, last))
             else:

@@ -53,6 +53,7 @@ class Backfill:
             [history] = await self._reader.read(tenant, [Lookup(channel.name, cursor)])
             if channel.ring is not ring or not tenant.has(channel):
                 return
+            channel.delete(history.deleted)
             if history.gap:
                 older.clear()
                 floor = history.messages[0].prev if history.messages else history.head

@@ -47,6 +47,7 @@ class Channel:
         ring: Every message in `(ring.floor, ring.head]` that the retention keeps.
         bottom: Whether the store keeps nothing at or before `ring.floor` either, so that an older
             cursor means a gap and not a read.
+        deleted: Everything up to here was deleted; a copy that a read still brings is dropped.
         feeds: Feeds that carry this channel, by encoder.
         pending: Announcements that wait for the store's history, or None when synchronised.
         is_fresh: Whether it has never been synchronised.
@@ -61,6 +62,7 @@ class Channel:
         "_mark",
         "_tally",
         "bottom",
+        "deleted",
         "encode",
         "feeds",
         "is_fresh",
@@ -84,6 +86,7 @@ class Channel:
         self._tally = Tally() if tally is None else tally
         self.ring = Ring(retention, floor, self._tally)
         self.bottom = False
+        self.deleted = START
         self.feeds: dict[Encoder, dict[Feed, None]] = {}
         self.pending: list[Message] | None = []
         self.is_fresh = True
@@ -168,6 +171,17 @@ class Channel:
         """Add everything that is kept up to `ring.floor`; it is complete after the new floor."""
         self.ring.prepend(messages, floor)
         self.bottom = True
+        self.delete(self.deleted)
+
+    def delete(self, until: Cursor) -> None:
+        """Drop what was deleted in the store; who has not read it yet is told of a gap."""
+        self.deleted = max(self.deleted, until)
+        if self.deleted == START:
+            return
+        if self.ring.drop(self.deleted):
+            self._forms.prune()
+        if self.ring.floor == self.deleted:
+            self.bottom = True
 
     # --- synchronising ------------------------------------------------------------
 
@@ -194,6 +208,7 @@ class Channel:
         for message in messages:
             if self.ring.append(message) and message.cursor <= self._mark:
                 self._late.append(message)
+        self.delete(self.deleted)
 
     def skip(self, floor: Cursor) -> None:
         """Take note that some messages between the ring's head and the floor are kept nowhere."""

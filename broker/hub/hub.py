@@ -227,6 +227,12 @@ class Hub:
         if holes:
             self._sync.heal(state, holes)
 
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Drop the copy of what was deleted; who has been written it keeps it."""
+        known = self.tenant(tenant).channels.get(channel)
+        if known is not None:
+            known.delete(cursor)
+
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         """Take note that every announcement up to the cursor has been handed over."""
         self.tenant(tenant).rise(cursor)
@@ -313,13 +319,6 @@ class Hub:
         """Drop what nobody uses any more; to be called about once a second."""
         self.sweep()
         self._budget.keep()
-
-    def shed(self, name: str, channel_name: str) -> None:
-        """Drop the copy of a channel's ring: the store's was dropped."""
-        tenant = self._tenants.get(name)
-        channel = None if tenant is None else tenant.channels.get(channel_name)
-        if channel is not None:
-            channel.shed()
 
     def revise(self) -> None:
         """Ask for every channel's retention and pattern again: the rules have changed."""

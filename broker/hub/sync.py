@@ -226,6 +226,7 @@ def _take(tenant: Tenant, channel: Channel, history: History) -> bool:
     """Add a history to a held channel's ring; tell whether the channel is now up to date."""
     # What lies behind the mark will be announced, or is pending already.
     mark = tenant.high_water
+    channel.delete(history.deleted)
     messages = [message for message in history.messages if message.cursor <= mark]
     if history.gap:
         channel.skip(_lost_up_to(channel, history, mark))

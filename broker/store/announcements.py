@@ -11,9 +11,10 @@ import logging
 
 from hiredis import ProtocolError, Reader, ReplyError
 
+from broker.core.cursor import Cursor
 from broker.core.message import Message
 from broker.core.revocations import Revocation
-from broker.store.codec import Tick, decode_announcement, decode_tick
+from broker.store.codec import Deletion, Tick, decode_announcement, decode_tick
 from broker.store.revoked import decode_news
 from broker.store.wire import Reply, pack
 
@@ -41,7 +42,7 @@ class Route(NamedTuple):
 REVOKED: Final = Route("", "")
 """Carries revocations."""
 
-_Heard = tuple[Route, list[Message] | Tick | Revocation | None]
+_Heard = tuple[Route, list[Message] | Deletion | Tick | Revocation | None]
 _ANSWER: Final[_Heard] = (REVOKED, None)
 """Stands for what is no announcement."""
 
@@ -51,6 +52,9 @@ class Ear(Protocol):
 
     def announced(self, tenant: str, messages: Sequence[Message]) -> None:
         """Take newly announced messages of one tenant."""
+
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Take note that everything of a channel up to the cursor was deleted."""
 
     def ticked(self, tenant: str, tick: Tick) -> None:
         """Take a tick of this node."""
@@ -172,6 +176,8 @@ class AnnouncementProtocol(asyncio.Protocol):
                 ear.ticked(tenant, news)
             elif type(news) is Revocation:
                 ear.revoked(news)
+            elif type(news) is Deletion:
+                ear.deleted(tenant, route.channel, news.cursor)
             else:
                 self._answered(reply)
         if messages:

@@ -20,6 +20,7 @@ which `tests/conformance/test_store*.py` check on every implementation:
    Should the connection break, or its server be replaced, the listener says which tenants are
    `interrupted`, then listens again to everything of theirs and says that they are `resumed`; what
    was announced in between is not repeated: the hub reads it.
+   A deletion is announced in the same order, in one step with itself; every later read names it.
 6. **Bounded waits.** Every call ends within the store's deadline, with its answer or with
    `StoreUnavailable`; after a publish that ended so, the messages may or may not be stored, and
    retrying with the same idempotency key stores them once. A server that is replaced within the
@@ -123,6 +124,9 @@ class Sink(Protocol):
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         """Take newly announced messages, in stamping order."""
+
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Take note that everything of a channel up to the cursor was deleted."""
 
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         """Take note that every announcement up to the cursor has been handed over."""
@@ -274,14 +278,18 @@ class Store(ABC):
         """Return the state of a channel; None when nothing is known of it."""
 
     @abstractmethod
-    async def delete(self, tenant: str, channel: str) -> bool:
+    async def delete(self, tenant: str, channel: str) -> Cursor | None:
         """
-        Drop a channel's ring.
+        Drop a channel's ring and announce that, in one step.
 
         Ids and cursors go on, and a subscriber that missed something is told so.
 
         Returns:
-            Whether the channel was known.
+            The channel's last cursor, up to which everything is gone; None when nothing is known
+            of it.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time; it may be dropped or not.
         """
 
     @abstractmethod

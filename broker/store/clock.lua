@@ -70,9 +70,11 @@ local function horizon(time, born, channel_ttl_s)
 end
 
 -- A channel's record is one text, '<last id> <last cursor> <age of its ring in seconds>'; the age
--- is -1 where there is no ring. As a text it is read and written, expiry included, in one command
--- each; as a hash it would take three.
+-- is -1 where there is no ring. Once its ring was deleted, ' <last cursor of that time>' follows.
+-- As a text it is read and written, expiry included, in one command each; as a hash it would take
+-- three.
 local function parse_record(text)
-  local id, last, time, tag, age_s = match(text, '^(%d+) ((%d+)%-(%d+)) (%-?%d+)$')
-  return tonumber(id), last, tonumber(age_s), tonumber(time), tonumber(tag)
+  local id, last, time, tag, age_s, deleted =
+    match(text, '^(%d+) ((%d+)%-(%d+)) (%-?%d+)( ?[%d-]*)$')
+  return tonumber(id), last, tonumber(age_s), tonumber(time), tonumber(tag), deleted
 end

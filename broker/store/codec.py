@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from broker.core.cursor import Cursor
+from broker.core.cursor import START, Cursor
 from broker.core.message import Message
 from broker.core.ring import History
 from broker.store.base import ChannelInfo, Lookup
@@ -15,6 +15,17 @@ from broker.store.rows import consecutive, linked, single
 _HEAD: Final = Struct("<QQQQQI?")
 _WIDE: Final = 3
 """Lines per message where messages carry an event id and type."""
+
+
+class Deletion(NamedTuple):
+    """
+    An announced deletion.
+
+    Attributes:
+        cursor: Everything of the channel up to here is gone.
+    """
+
+    cursor: Cursor
 
 
 class Tick(NamedTuple):
@@ -30,13 +41,14 @@ class Tick(NamedTuple):
     cursor: Cursor
 
 
-def decode_announcement(channel: str, payload: bytes) -> list[Message]:
+def decode_announcement(channel: str, payload: bytes) -> list[Message] | Deletion:
     """
-    Read an announcement: messages that were stamped one after the other.
+    Read an announcement: messages that were stamped one after the other, or their deletion.
 
     A head of fixed size holds the first id, the first cursor, the cursor of its predecessor, the
     count of messages, and whether they are wide. Then come the messages, separated by line feeds:
-    the body each, or where they are wide body, event id and event type.
+    the body each, or where they are wide body, event id and event type. A head that counts none
+    says that everything up to its cursor was deleted.
 
     Raises:
         ValueError: the payload is none.
@@ -47,6 +59,8 @@ def decode_announcement(channel: str, payload: bytes) -> list[Message]:
     rest = payload[_HEAD.size :]
     if count == 1 and not wide:
         return [single(first_id, channel, rest, (time, tag), (prev_time, prev_tag))]
+    if count == 0 and not rest:
+        return Deletion(Cursor(time, tag))
     lines = rest.split(b"\n")
     if len(lines) != (_WIDE * count if wide else count):
         raise ValueError("an announcement has other messages than its head says")
@@ -99,12 +113,19 @@ def decode_histories(lookups: Sequence[Lookup], limit: int, answer: Sequence[Any
 def _history(
     lookup: Lookup, limit: int, horizon: Cursor, last: bytes | None, kept: Sequence[Any] | None
 ) -> History:
-    head = horizon if last is None else decode_cursor(last)
+    head, deleted = (horizon, START) if last is None else _decode_last(last)
     if kept is None:
-        return History(lookup.channel, [], lookup.after < head, head)
+        return History(lookup.channel, [], lookup.after < head, head, deleted=deleted)
     messages = _messages(lookup.channel, *kept)
     complete = len(messages) < limit or messages[-1].cursor == head
-    return History(lookup.channel, messages, lookup.after < messages[0].prev, head, complete)
+    gap = lookup.after < messages[0].prev
+    return History(lookup.channel, messages, gap, head, complete, deleted)
+
+
+def _decode_last(text: bytes) -> tuple[Cursor, Cursor]:
+    """Return the last cursor of a channel, and the one up to which it was deleted."""
+    last, _, deleted = text.partition(b" ")
+    return decode_cursor(last), decode_cursor(deleted) if deleted else START
 
 
 def _messages(

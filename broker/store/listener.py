@@ -117,6 +117,10 @@ class RedisListener(Listener):
         """Take newly announced messages from the connection."""
         self._sink.received(tenant, messages)
 
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Take note of a deletion from the connection."""
+        self._sink.deleted(tenant, channel, cursor)
+
     def ticked(self, tenant: str, tick: Tick) -> None:
         """Take a tick of this node from the connection."""
         self._sink.ticked(tenant, tick.cursor)

@@ -45,10 +45,18 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class _Channel:
-    """A channel: its ring, whose head is the last cursor, and its last id."""
+    """
+    A channel.
+
+    Attributes:
+        ring: What is kept; its head is the last cursor.
+        last_id: Id of the last message.
+        deleted: Cursor up to which everything was deleted.
+    """
 
     ring: Ring
     last_id: int = 0
+    deleted: Cursor = START
 
 
 @dataclass(slots=True)
@@ -144,13 +152,16 @@ class MemoryStore(Store):
             channel, known.last_id, ring.head, len(ring), kept[0].cursor if kept else None
         )
 
-    async def delete(self, tenant: str, channel: str) -> bool:
+    async def delete(self, tenant: str, channel: str) -> Cursor | None:
         state = self._known(tenant)
         known = state and state.channels.get(channel)
         if not known:
-            return False
+            return None
         known.ring.clear()
-        return True
+        known.deleted = known.ring.head
+        for listener in self._listeners:
+            listener.deleted(tenant, channel, known.deleted)
+        return known.deleted
 
     async def revoke(self, revocation: Revocation) -> None:
         now = self._clock()
@@ -273,7 +284,8 @@ class MemoryStore(Store):
             horizon = state.horizon(self._options.channel_ttl_s)
             return History(lookup.channel, [], lookup.after < horizon, horizon)
         channel.ring.expire(state.last.time)
-        return channel.ring.history(lookup.channel, lookup.after, limit)
+        history = channel.ring.history(lookup.channel, lookup.after, limit)
+        return history._replace(deleted=channel.deleted)
 
 
 class MemoryListener(Listener):
@@ -309,6 +321,11 @@ class MemoryListener(Listener):
     async def close(self) -> None:
         self._heard.clear()
         self._store.remove(self)
+
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Announce a deletion, if the channel is listened to."""
+        if (tenant, channel) in self._heard:
+            self._sink.deleted(tenant, channel, cursor)
 
     def announce(self, tenant: str, messages: Iterable[Message]) -> None:
         """Hand over those messages whose channel is listened to."""

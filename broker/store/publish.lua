@@ -37,11 +37,12 @@ local function open_channel(number)
   local channel = {
     name = spec[1], messages = spec[2], age_s = spec[3],
     ring = KEYS[2 * number], record = KEYS[2 * number + 1],
-    id = 0, kept_age_s = -1,
+    id = 0, kept_age_s = -1, deleted = '',
   }
   local kept = call('GET', channel.record)
   if kept then
-    channel.id, channel.last, channel.kept_age_s, channel.time, channel.tag = parse_record(kept)
+    channel.id, channel.last, channel.kept_age_s, channel.time, channel.tag, channel.deleted =
+      parse_record(kept)
     channel.kept_time = channel.time
     -- Never true unless the clock was lost alone; then no cursor may come back either.
     if is_after(channel.time, channel.tag, time, tag) then
@@ -171,7 +172,7 @@ local function finish(channel)
       call('EXPIREAT', channel.ring, format('%d', time + age_s + 1))
     end
   end
-  local record = format('%d %s %d', channel.id, channel.last, age_s)
+  local record = format('%d %s %d%s', channel.id, channel.last, age_s, channel.deleted)
   local until_s = time + math.max(channel_ttl_s, age_s) + 1
   call('SET', channel.record, record, 'EXAT', format('%d', until_s))
 end

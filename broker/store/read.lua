@@ -4,8 +4,9 @@
 -- ARGV: floor time, floor tag, channel_ttl_s, messages at most; per lookup its cursor.
 --
 -- Answers the horizon of channels that nothing is known of, then per lookup the record's last
--- cursor or nil, and nil or what is kept: {first id, first prev, cursors joined by spaces, bodies,
--- events as {place, id, type} in one list}. Ids and prevs of the others follow from these.
+-- cursor or nil, a space and the cursor up to which it was deleted after it if it ever was, and nil
+-- or what is kept: {first id, first prev, cursors joined by spaces, bodies, events as
+-- {place, id, type} in one list}. Ids and prevs of the others follow from these.
 
 local time, _, born = open_clock(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
 
@@ -32,8 +33,9 @@ for number = 1, #ARGV - 4 do
   local after, last, entries = ARGV[number + 4], false, {}
   local kept = call('GET', KEYS[2 * number + 1])
   if kept then
-    local age_s
-    _, last, age_s = parse_record(kept)
+    local age_s, deleted
+    _, last, age_s, _, _, deleted = parse_record(kept)
+    last = last .. deleted
     if age_s >= 0 then
       local from = '(' .. after
       if parse_cursor(after) < time - age_s then

@@ -26,7 +26,7 @@ from broker.store.base import (
     Store,
 )
 from broker.store.checks import too_many_revocations
-from broker.store.codec import decode_histories, decode_info
+from broker.store.codec import decode_cursor, decode_histories, decode_info
 from broker.store.commands import Commands
 from broker.store.keys import Keys, RevocationKeys
 from broker.store.listener import RedisListener
@@ -140,9 +140,13 @@ class RedisStore(Store):
         infos = await self._infos(tenant, [channel])
         return infos[0] if infos else None
 
-    async def delete(self, tenant: str, channel: str) -> bool:
+    async def delete(self, tenant: str, channel: str) -> Cursor | None:
         keys = self._keys(tenant)
-        return bool(await self._commands.run(DELETE, keys.of_channels([channel])[1:], ()))
+        _, *own = keys.of_channels([channel])
+        last = await self._commands.run(
+            DELETE, own, (keys.announcements + channel,), self._options.replicas
+        )
+        return last and decode_cursor(last)
 
     async def revoke(self, revocation: Revocation) -> None:
         keys = RevocationKeys(self._topology.database)

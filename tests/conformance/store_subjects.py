@@ -36,11 +36,17 @@ class Recorder:
     messages: list[Message] = field(default_factory=list)
     events: list[str | Cursor] = field(default_factory=list)
     revocations: list[Revocation] = field(default_factory=list)
+    deletions: list[tuple[str, str, Cursor]] = field(default_factory=list)
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         """Keep announced messages."""
         self.messages += messages
         self.events.append("received")
+
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        """Keep a deletion."""
+        self.deletions.append((tenant, channel, cursor))
+        self.events.append("deleted")
 
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         """Keep a tick."""

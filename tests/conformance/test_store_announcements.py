@@ -138,3 +138,24 @@ async def test_closing_a_listener_ends_what_it_hears(subject: Subject, store: St
     other = await subject.listener(store, Recorder())
     await other.tick(TENANT, START)
     assert [] == recorder.messages
+
+
+async def test_a_deletion_comes_in_order(subject: Subject, store: Store) -> None:
+    """Whoever listens to the channel hears of it, between what was stored before and after."""
+    recorder, deaf = Recorder(), Recorder()
+    listener, other = [await subject.listener(store, each) for each in (recorder, deaf)]
+    await listener.listen(TENANT, ["a", "b"])
+    await other.listen(TENANT, ["b"])
+    ends = []
+    for number in range(3):
+        await publish(store, publication("a", b"%d" % number))
+        ends.append(await store.delete(TENANT, "a"))
+    await publish(store, publication("b", b"last"))
+    for each in (listener, other):
+        await each.tick(TENANT, START)
+    assert ["received", "deleted"] * 3 + ["received"] == recorder.events[:-1]
+    assert [(TENANT, "a", message.cursor) for message in recorder.messages[:3]] == (
+        recorder.deletions
+    )
+    assert [cursor for _, _, cursor in recorder.deletions] == ends
+    assert ([b"last"], []) == (deaf.bodies, deaf.deletions)

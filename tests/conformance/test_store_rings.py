@@ -122,19 +122,38 @@ async def test_p3_a_forgotten_channel_has_a_gap_before_the_time_to_live(subject:
 async def test_a_deleted_ring_leaves_a_gap(store: Store) -> None:
     """After a delete ids and cursors go on, and whoever missed something is told so."""
     first, second = stamps(await publish(store, publication("a", b"1", b"2")))
-    assert await store.delete(TENANT, "a")
-    assert History("a", [], True, second.cursor) == await read(store, "a", first.cursor)
-    assert History("a", [], False, second.cursor) == await read(store, "a", second.cursor)
+    assert START == (await read(store, "a")).deleted
+    assert second.cursor == await store.delete(TENANT, "a")
+    gone = History("a", [], True, second.cursor, deleted=second.cursor)
+    assert gone == await read(store, "a", first.cursor)
+    assert gone._replace(gap=False) == await read(store, "a", second.cursor)
     (third,) = stamps(await publish(store, publication("a", b"3")))
     assert third.id == 3
     after_first = await read(store, "a", first.cursor)
     assert (True, [b"3"]) == (after_first.gap, bodies(after_first))
     assert not (await read(store, "a", second.cursor)).gap
+    assert second.cursor == after_first.deleted
+
+
+async def test_a_ring_can_be_deleted_again(store: Store) -> None:
+    """An empty one as well; reads name the last deletion, and others change nothing of it."""
+    (first,) = stamps(await publish(store, publication("a", b"1")))
+    assert [first.cursor] * 2 == [await store.delete(TENANT, "a") for _ in range(2)]
+    (second,) = stamps(await publish(store, publication("a", b"2")))
+    await publish(store, publication("b", b"3"))
+    assert second.cursor == await store.delete(TENANT, "a")
+    await publish(store, publication("a", b"4"), publication("a", b"5"))
+    history = await read(store, "a", first.cursor)
+    assert (True, [b"4", b"5"], second.cursor) == (history.gap, bodies(history), history.deleted)
+    assert START == (await read(store, "b")).deleted
+    info = await store.info(TENANT, "a")
+    assert info is not None
+    assert (4, 2) == (info.last_id, info.stored)
 
 
 async def test_an_unknown_channel_cannot_be_deleted(store: Store) -> None:
     """Deleting tells whether anything was known."""
-    assert not await store.delete(TENANT, "a")
+    assert await store.delete(TENANT, "a") is None
     assert await store.info(TENANT, "a") is None
 
 

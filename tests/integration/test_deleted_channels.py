@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from broker.store.redis import RedisStore
 from tests.support.node import running_node
 from tests.support.wire import connected
+
+CHANNEL = "chat.1"
 
 
 async def test_P3_a_deleted_ring_is_a_gap_for_those_who_missed_it() -> None:
@@ -26,3 +29,32 @@ async def test_P3_a_deleted_ring_is_a_gap_for_those_who_missed_it() -> None:
         after = await reader.ask(target)
         assert [3] == [message.id for message in after.envelopes]
         assert "X-Broker-Gap" in after.headers
+
+
+async def test_P3_what_one_node_deletes_no_node_replays(store_url: str) -> None:
+    """A node that holds a copy drops it: the notice for who missed it, nothing for who did not."""
+    async with (
+        running_node(RedisStore(store_url)) as one,
+        running_node(RedisStore(store_url)) as other,
+    ):
+        first = await other.now([CHANNEL])
+        async with other.websocket([CHANNEL], first, notices="gap") as reader:
+            for number in (1, 2):
+                await one.publish(CHANNEL, number)
+            assert [1, 2] == [each.message for each in await reader.envelopes(2)]
+            assert [1, 2] == [
+                each.message for each in (await other.poll([CHANNEL], first)).envelopes
+            ]
+            async with one.connect_internal() as writer:
+                answer = await writer.ask(f"/channels/{CHANNEL}", {}, method="DELETE")
+            assert 200 == answer.status
+            await other.settle()
+            for node in (one, other):
+                gone = await node.poll([CHANNEL], first)
+                assert (304, True) == (gone.status, "X-Broker-Gap" in gone.headers)
+            await one.publish(CHANNEL, 3)
+            assert [3] == [each.message for each in await reader.envelopes(1)]
+        await other.settle()
+        late = await other.poll([CHANNEL], first)
+        assert [3] == [each.message for each in late.envelopes]
+        assert "X-Broker-Gap" in late.headers

@@ -10,7 +10,7 @@ import asyncio
 from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.core.message import Message
-from broker.core.ring import History
+from broker.core.ring import History, Ring
 from broker.store.base import Listener, Lookup, Sink
 from broker.store.memory import MemoryListener, MemoryStore
 
@@ -22,13 +22,15 @@ class Announcement:
 
     Attributes:
         tenant: Whose.
-        messages: What is announced; empty for a tick.
+        messages: What is announced; empty for anything else.
         tick: The cursor of a tick, and who waits for it.
+        deleted: A channel, and up to where it was deleted.
     """
 
     tenant: str
     messages: Sequence[Message] = ()
     tick: tuple[Cursor, asyncio.Future[Cursor]] | None = None
+    deleted: tuple[str, Cursor] | None = None
 
 
 class SteeredStore(MemoryStore):
@@ -120,6 +122,10 @@ class SteeredStore(MemoryStore):
         known.ring.expire(state.last.time)
         return known.ring.since(Cursor(0, 0))
 
+    def kept_ring(self, tenant: str, channel: str) -> Ring:
+        """Return the ring of a channel that was published to."""
+        return self._tenants[tenant].channels[channel].ring
+
 
 class SteeredListener(MemoryListener):
     """
@@ -166,11 +172,18 @@ class SteeredListener(MemoryListener):
                 self.queue.append(Announcement(tenant, [message]))
         self._flow()
 
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        if not self.is_cut and (tenant, channel) in self._heard:
+            self.queue.append(Announcement(tenant, deleted=(channel, cursor)))
+            self._flow()
+
     def deliver(self, count: int = 1) -> None:
         """Hand the next announcements over."""
         for _ in range(min(count, len(self.queue))):
             announcement = self.queue.popleft()
-            if announcement.tick is None:
+            if announcement.deleted is not None:
+                self._sink.deleted(announcement.tenant, *announcement.deleted)
+            elif announcement.tick is None:
                 self._sink.received(announcement.tenant, announcement.messages)
             else:
                 cursor, waiting = announcement.tick

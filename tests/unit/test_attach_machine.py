@@ -63,6 +63,7 @@ class AttachMachine(RuleBasedStateMachine):
         self.first = self.node.store.born(TENANT)
         self.node.store.is_manual = True
         self.has_failed = False
+        self.deleted: dict[str, Cursor] = {}
 
     @contextmanager
     def noticing(self) -> Iterator[None]:
@@ -81,12 +82,15 @@ class AttachMachine(RuleBasedStateMachine):
 
     @rule(channel=st.sampled_from(sorted(RETENTIONS)))
     def delete(self, channel: str) -> None:
-        at_once(self.node.store.delete(TENANT, channel))
+        cursor = at_once(self.node.store.delete(TENANT, channel))
+        if cursor is not None:
+            self.deleted[channel] = cursor
 
     @rule()
     def flush(self) -> None:
         self.node.loop.advance(1.0)  # no store starts again in the same moment
         self.node.store.lose_everything()
+        self.deleted.clear()  # of which the store knows nothing any more
 
     @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 4.0, 6.0, 40.0]))
     def wait(self, seconds: float) -> None:
@@ -282,6 +286,9 @@ class AttachMachine(RuleBasedStateMachine):
             self.nothing_is_inconsistent()
         for client in self.clients:
             self.promises.check_end(client)
+        for name, channel in node.tenant.channels.items():
+            floor = self.deleted.get(name, START)
+            assert all(message.cursor > floor for message in channel.ring.since(START))
         with node.loop.inside():
             for client in list(self.clients):
                 self._leave(client)

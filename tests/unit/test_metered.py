@@ -25,6 +25,9 @@ class Heard:
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         self.calls.append(f"received {tenant} {len(messages)}")
 
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        self.calls.append(f"deleted {tenant} {channel}")
+
     def ticked(self, tenant: str, cursor: Cursor) -> None:
         self.calls.append(f"ticked {tenant}")
 
@@ -101,8 +104,9 @@ async def test_announcements_reach_the_sink_and_are_counted() -> None:
     await listener.listen("main", ["a.1"])
     [outcome] = await store.publish("main", [publication("a.1", "a.1")], START)
     assert isinstance(outcome, Stored)
+    await store.delete("main", "a.1")
     await listener.tick("main", START)
-    assert ["received main 2", "ticked main"] == heard.calls
+    assert ["received main 2", "deleted main a.1", "ticked main"] == heard.calls
     assert [outcome.stamps[-1].cursor] == handed
     assert 2 == meters.storing.received.value
 

@@ -9,6 +9,7 @@ import pytest
 from broker.core.cursor import START, Cursor
 from broker.core.message import Message
 from broker.core.ring import MESSAGE_BYTES, History, Retention, Ring, Tally
+from tests.support.messages import at, chain
 
 CHANNEL = "conversation.100"
 times = st.integers(0, 12)
@@ -149,3 +150,19 @@ def test_appending_is_amortised() -> None:
     assert [99_991, 100_000] == [tags(ring)[0], tags(ring)[-1]]
     assert len(ring._messages) <= 20
     assert len(ring._cursors) == len(ring._messages)
+
+
+def test_what_is_dropped_is_the_oldest() -> None:
+    """Messages up to the cursor go and raise the floor; what follows stays, like the head."""
+    ring = Ring(Retention(), at(0))
+    for each in chain("a", 1, 2, 3):
+        ring.append(each)
+    assert not ring.drop(at(0))
+    assert ring.drop(at(2))
+    assert ([at(3)], at(2), at(3)) == (
+        [each.cursor for each in ring.since(START)],
+        ring.floor,
+        ring.head,
+    )
+    assert ring.drop(at(9))
+    assert (0, at(3), at(3)) == (len(ring), ring.floor, ring.head)

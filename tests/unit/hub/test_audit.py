@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.fanout import Fanout
+from tests.support.fanout import TENANT, Fanout
 
 
 def audit(node: Fanout, steps: int = 1) -> None:
@@ -114,3 +114,18 @@ def test_a_held_channel_is_left_alone(node: Fanout) -> None:
         node.ear.restore()
     node.loop.settle()
     assert [("a", 1)] == outlet.ids
+
+
+def test_P3_a_deletion_that_was_not_heard_is_found(node: Fanout) -> None:
+    """Its announcement was lost: the audit drops the copy."""
+    first = node.publish("a")[0]
+    node.attach("a", cursor=first.cursor)
+    node.publish("a")
+    node.store.is_manual = True
+    node.loop.run(node.store.delete(TENANT, "a"))
+    node.ear.drop()
+    node.store.is_manual = False
+    assert 1 == len(node.channel("a").ring)
+    audit(node)
+    assert 0 == len(node.channel("a").ring)
+    assert 1 == len(node.attach("a", cursor=first.cursor).gaps)

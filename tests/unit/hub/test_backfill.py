@@ -47,14 +47,32 @@ def test_P3_the_floor_of_an_emptied_channel_is_its_last_message(node: Fanout) ->
 
 
 def test_P3_what_only_this_node_still_has_is_no_gap(node: Fanout) -> None:
-    """A deleted message that the local ring holds is replayed, and no gap is told before it."""
+    """What the store lost and the local ring holds is replayed, and no gap is told before it."""
     first = node.publish("a")[0]
     node.publish("b")
     node.attach("a")
     node.publish("a")
-    node.loop.run(node.store.delete(TENANT, "a"))
+    node.store.kept_ring(TENANT, "a").clear()
     outlet = node.attach("a", cursor=first.cursor)
     assert ([("a", 2)], []) == (outlet.ids, outlet.gaps)
+
+
+def test_P3_what_was_deleted_while_it_was_read_does_not_come_back(node: Fanout) -> None:
+    """The store read it before, and its answer arrives after the deletion was announced."""
+    messages = node.publish("a", "a")
+    node.attach("a")
+    node.store.is_manual = True
+    fill(node)
+    node.store.let_go()  # read; the answer is under way
+    node.loop.settle()
+    node.loop.run(node.store.delete(TENANT, "a"))
+    with node.loop.inside():
+        node.ear.deliver_all()
+    node.store.is_manual = False
+    node.store.let_go()
+    node.loop.settle()
+    channel = node.channel("a")
+    assert (0, messages[-1].cursor) == (len(channel.ring), channel.ring.floor)
 
 
 def test_P3_what_is_lost_between_two_pages_leaves_no_hole(make_fanout: MakeFanout) -> None:

@@ -148,3 +148,34 @@ def test_a_gap_behind_no_cursor_is_not_late() -> None:
     channel.skip(at(6))
     assert channel.release() is None
     assert (at(6), True) == (channel.ring.floor, channel.bottom)
+
+
+def test_what_was_deleted_is_dropped_with_its_forms() -> None:
+    """Nothing older is kept anywhere, so a cursor before it means a gap; what follows stays."""
+    tally = Tally()
+    channel = Channel("a", Retention(), at(0), tally)
+    channel.release()
+    channel.extend(chain("a", 1, 2, 3))
+    channel.span(LineEncoder(), at(0))
+    channel.delete(at(2))
+    assert [at(3)] == [each.cursor for each in channel.ring.since(START)]
+    assert (at(2), True) == (channel.ring.floor, channel.bottom)
+    assert channel.memory_bytes == tally.bytes
+
+
+def test_what_was_deleted_does_not_come_back() -> None:
+    """A read that was under way brings it once more; it is dropped again."""
+    channel = synchronised(floor=2)
+    channel.delete(at(4))
+    channel.fill(chain("a", 1, 2), at(0))
+    channel.extend(chain("a", 3, 4, 5, after=2))
+    assert [at(5)] == [each.cursor for each in channel.ring.since(START)]
+    channel.delete(at(1))
+    assert at(4) == channel.deleted
+
+
+def test_a_deletion_of_what_is_not_held_changes_nothing() -> None:
+    """The ring begins later, and what the store has below is still asked."""
+    channel = synchronised(floor=5)
+    channel.delete(at(3))
+    assert (at(5), False) == (channel.ring.floor, channel.bottom)

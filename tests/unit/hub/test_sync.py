@@ -179,6 +179,50 @@ def test_a_deleted_ring_is_a_gap_on_a_node_that_did_not_have_it(node: Fanout) ->
     assert [] == node.attach("a", cursor=messages[1].cursor).gaps
 
 
+def test_P3_a_deletion_drops_the_copy_of_every_node(node: Fanout) -> None:
+    """Who comes back is told of a gap; who is attached and has everything hears nothing."""
+    first = node.publish("a")[0]
+    reader = node.attach("a", cursor=first.cursor)
+    node.publish("a")
+    node.loop.run(node.store.delete(TENANT, "a"))
+    node.publish("a")
+    node.loop.settle()
+    assert ([("a", 2), ("a", 3)], []) == (reader.ids, reader.gaps)
+    late = node.attach("a", cursor=first.cursor)
+    assert ([("a", 3)], 1) == (late.ids, len(late.gaps))
+
+
+def test_P3_a_slow_reader_is_told_of_what_was_deleted_meanwhile(node: Fanout) -> None:
+    """What waits for its turn is not sent any more, and the notice comes in its place."""
+    reader = node.attach("a")
+    reader.block(0)
+    for _ in range(3):
+        node.publish("a")
+        node.loop.settle()
+    node.loop.run(node.store.delete(TENANT, "a"))
+    node.publish("a")
+    node.loop.settle()
+    reader.drain()
+    node.loop.settle()
+    # The first one was in its buffer already.
+    assert ([("a", 1), ("a", 4)], 1) == (reader.ids, len(reader.gaps))
+
+
+def test_P3_a_deletion_during_a_cut_is_noticed(node: Fanout) -> None:
+    """Nothing was announced of it; the node reads of it once it is connected again."""
+    first = node.publish("a")[0]
+    node.attach("a", cursor=first.cursor)
+    node.publish("a")
+    with node.loop.inside():
+        node.ear.cut()
+    node.loop.run(node.store.delete(TENANT, "a"))
+    with node.loop.inside():
+        node.ear.restore()
+    node.loop.settle()
+    late = node.attach("a", cursor=first.cursor)
+    assert ([], 1) == (late.ids, len(late.gaps))
+
+
 def test_who_attaches_hears_when_the_store_fails(node: Fanout) -> None:
     """At once, not after all the time there is; the next one is served."""
     node.store.is_down = True

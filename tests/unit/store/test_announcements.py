@@ -36,6 +36,9 @@ class Ear:
     def announced(self, tenant: str, messages: Sequence[Message]) -> None:
         self.heard += [(tenant, message) for message in messages]
 
+    def deleted(self, tenant: str, channel: str, cursor: Cursor) -> None:
+        self.heard.append((tenant, channel, cursor))
+
     def ticked(self, tenant: str, tick: Tick) -> None:
         self.heard.append((tenant, tick))
 
@@ -112,6 +115,13 @@ def announced(name: bytes, number: int) -> tuple[bytes, object]:
     return pushed(b"message", name, payload), (route.tenant, message)
 
 
+def deleted(name: bytes, number: int) -> tuple[bytes, object]:
+    """Return an announced deletion, and what is heard of it."""
+    route = ROUTES[name]
+    payload = HEAD.pack(number, 1, number, 1, number, 0, False)
+    return pushed(b"message", name, payload), (route.tenant, route.channel, Cursor(1, number))
+
+
 def ticked(number: int) -> tuple[bytes, object]:
     """Return an announced tick, and what is heard of it."""
     payload = b"%d 2 %d" % (number, number)
@@ -127,6 +137,7 @@ def revoked(number: int) -> tuple[bytes, object]:
 events = st.lists(
     st.one_of(
         st.builds(announced, st.sampled_from([b"a", b"b", b"c"]), st.integers(1, 99)),
+        st.builds(deleted, st.sampled_from([b"a", b"b", b"c"]), st.integers(1, 99)),
         st.builds(ticked, st.integers(1, 99)),
         st.builds(revoked, st.integers(1, 99)),
         st.just((pushed(b"message", b"r", b"not a revocation"), None)),

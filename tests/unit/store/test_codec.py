@@ -13,6 +13,7 @@ from broker.core.message import Message
 from broker.core.ring import History
 from broker.store.base import ChannelInfo, Lookup
 from broker.store.codec import (
+    Deletion,
     Tick,
     decode_announcement,
     decode_cursor,
@@ -61,6 +62,7 @@ def test_an_announcement_is_read_as_it_was_written(
         messages.append(Message(first_id + number, "a", body, cursor, prev, *events))
         prev = cursor
     decoded = decode_announcement("a", announcement(messages, wide=wide))
+    assert isinstance(decoded, list)
     assert messages == decoded
     assert all(type(each) is Message for each in decoded)
     assert all(type(each.cursor) is type(each.prev) is Cursor for each in decoded)
@@ -70,10 +72,17 @@ def test_an_announcement_is_read_as_it_was_written(
 def test_any_other_payload_is_a_value_error(payload: bytes) -> None:
     """Arbitrary bytes are an announcement with as many messages as it says, or refused."""
     try:
-        messages = decode_announcement("a", payload)
+        news = decode_announcement("a", payload)
     except ValueError:
         return
-    assert len(messages) == HEAD.unpack_from(payload)[5]
+    count = 0 if isinstance(news, Deletion) else len(news)
+    assert count == HEAD.unpack_from(payload)[5]
+
+
+def test_a_deletion_is_read() -> None:
+    """An announcement without a message says up to where everything is gone."""
+    payload = HEAD.pack(7, 1447516314, 21, 1447516314, 21, 0, False)
+    assert Deletion(Cursor(1447516314, 21)) == decode_announcement("a", payload)
 
 
 @pytest.mark.parametrize("cut", [1, 44])
@@ -85,7 +94,7 @@ def test_a_cut_head_is_refused(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "wide", "rest"), [(2, False, b"1"), (1, True, b"1\n2"), (0, False, b"")]
+    ("count", "wide", "rest"), [(2, False, b"1"), (1, True, b"1\n2"), (0, False, b"1")]
 )
 def test_a_wrong_count_is_refused(count: int, wide: bool, rest: bytes) -> None:
     """Neither more nor fewer messages than announced are made up."""
