@@ -11,6 +11,7 @@ from broker.api import Services as ApiServices
 from broker.attendance import Attendance
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
+from broker.census import Census, Switchboard, headcount
 from broker.core.errors import Draining
 from broker.core.ring import Retention
 from broker.hub import Hub
@@ -117,6 +118,7 @@ class Node:
             self.hub.wrote,
             stopwatch.accepted,
         )
+        self.census = Census(store, lambda question: headcount(self.hub, question), loop.time)
         self._around = Surroundings(
             settings, self.meters, self.wheel, self.is_draining, self.retry_after_s, wall_clock
         )
@@ -144,8 +146,10 @@ class Node:
         """
         settings = self.settings
         await self._store.open()
-        self._announcements = await self._store.listener(self.hub)
+        switchboard = Switchboard(self.hub, self.census)
+        self._announcements = await self._store.listener(switchboard)
         await self._announcements.watch(self.patrol.revoked)
+        await self.census.open(self._announcements)
         reader = Reader(self._store, settings.read_page_messages)
         limits = SyncLimits(wait_s=settings.store_timeout_s)
         sync = self._sync = Sync(self.hub, self._announcements, reader, limits)
@@ -174,6 +178,7 @@ class Node:
             wheel=self.wheel,
             sessions=lambda: self.attendance.count,
             patrol=self.patrol,
+            census=self.census,
             draining=self.is_draining,
             wall_clock=self._wall_clock,
             metrics=self.register.total,
@@ -239,6 +244,7 @@ class Node:
                 await asyncio.sleep(ahead_s)
 
     async def _close_store(self) -> None:
+        await self.census.close()
         await self.patrol.close()
         if self._ticking is not None:
             self._ticking.cancel()

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from broker.api.access import Guard
 from broker.api.call import Call
+from broker.api.mounts import Mounts
 from broker.api.problems import problem
 from broker.api.router import Router
 from broker.auth.api_keys import Principal
@@ -32,14 +33,20 @@ class Boundary:
 
     Args:
         router: Finds what answers a request.
+        mounts: Finds it first where `channels.yaml` mounts something.
         guard: Decides who may come in.
         refused: Counts refusals.
     """
 
     def __init__(
-        self, router: Router, guard: Guard, refused: Callable[[BrokerError], None]
+        self,
+        router: Router,
+        mounts: Mounts,
+        guard: Guard,
+        refused: Callable[[BrokerError], None],
     ) -> None:
         self._router = router
+        self._mounts = mounts
         self._guard = guard
         self._count = refused
 
@@ -64,7 +71,8 @@ class Boundary:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_site(request.headers)
-        endpoint, rest = self._router.find(_path(request))
+        path = _path(request)
+        endpoint, rest = self._mounts.find(path) or self._router.find(path)
         name, tenant = ANYBODY if endpoint.keyless else self._guard.identify(request.headers)
         handler = self._router.handler(endpoint, request.method)
         return await handler(Call(request, tenant, rest, name))

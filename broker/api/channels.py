@@ -10,6 +10,7 @@ import orjson
 from broker.api.call import Call, read_limit, read_query
 from broker.api.problems import answer
 from broker.api.services import Services
+from broker.census import subscribers
 from broker.core.channels import parse_channels, shown
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BadCursor, UnknownChannel
@@ -17,8 +18,6 @@ from broker.core.message import Message
 from broker.core.recovery import Span, clip
 from broker.core.ring import History
 from broker.core.rules import Match
-from broker.hub import PING_CHANNEL, Hub
-from broker.hub.feed import Feed
 from broker.protocols.pushstream.envelope import envelope
 from broker.store.base import ChannelInfo, Lookup
 
@@ -98,19 +97,6 @@ class Channels:
             "subscribers": subscribers(self._services.hub, tenant, info.channel),
             "rule": None if match is None else _rule(match),
         }
-
-
-def subscribers(hub: Hub, tenant: str, channel: str) -> int:
-    """Return how many sessions of this node have a channel in their list."""
-    return sum(1 for feed in _feeds(hub, tenant, channel) for _ in feed.sessions)
-
-
-def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
-    if channel == PING_CHANNEL:  # no announcements, so it is in no ring
-        return [feed for feed in hub.feeds if feed.tenant == tenant and channel in feed.names]
-    known = next((state for state in hub.tenants if state.name == tenant), None)
-    ring = known.channels.get(channel) if known else None
-    return [feed for feeds in ring.feeds.values() for feed in feeds] if ring else []
 
 
 def _rule(match: Match) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import BaseProtocol
+from asyncio import BaseProtocol, get_running_loop
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,9 +13,12 @@ from broker.api.boundary import Boundary
 from broker.api.channels import Channels
 from broker.api.express import Express, ExpressLimits
 from broker.api.health import Health
+from broker.api.intake import Intake
 from broker.api.metrics import MetricsPage
+from broker.api.mounts import Mounts
 from broker.api.problems import problem
 from broker.api.publish import Publish, answer_stored
+from broker.api.rates import Rates
 from broker.api.revoke import Revoke
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
@@ -53,14 +56,17 @@ def make_api(services: Services) -> Api:
     settings = services.settings
     guard = Guard(services.keys, settings.internal)
     names_bytes = settings.max_publish_channels * (settings.max_channel_bytes + 1)
-    publish = Publish(services)
+    intake = Intake(services, Rates(settings.max_publish_rate, get_running_loop().time))
+    publish = Publish(settings, intake)
 
     def refuse(_: web.BaseRequest, error: BrokerError) -> web.Response:
         services.refused(error)
         return problem(error)
 
     server = make_server(
-        Boundary(Router(endpoints(services, publish)), guard, services.refused).handle,
+        Boundary(
+            Router(endpoints(services, publish)), Mounts(services, intake), guard, services.refused
+        ).handle,
         refuse,
         ServerOptions(
             head_s=settings.request_timeout_s,

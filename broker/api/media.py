@@ -40,18 +40,27 @@ def read_media(headers: Mapping[str, str]) -> Media:
     Tell what kind of body a request announces; JSON where it says nothing.
 
     Raises:
-        UnsupportedMedia: The type or its charset is none that is taken, or the body is compressed:
-            a few bytes could stand for any number of them.
+        UnsupportedMedia: The type or its charset is none that is taken, or the body is compressed.
 
     Source: RFC 9110, sections 8.3, 8.4 and 15.5.16.
+    """
+    check_coding(headers)
+    content_type = headers.get(hdrs.CONTENT_TYPE)
+    return Media.JSON if content_type is None else _kind(content_type)
+
+
+def check_coding(headers: Mapping[str, str]) -> None:
+    """
+    Refuse a compressed body: a few bytes could stand for any number of them.
+
+    Raises:
+        UnsupportedMedia: It is compressed.
     """
     coding = headers.get(hdrs.CONTENT_ENCODING)
     if coding and coding.strip().lower() != "identity":
         raise UnsupportedMedia(
             "compressed bodies are not taken; send it as it is", field=hdrs.CONTENT_ENCODING
         )
-    content_type = headers.get(hdrs.CONTENT_TYPE)
-    return Media.JSON if content_type is None else _kind(content_type)
 
 
 @lru_cache(_CACHED_TYPES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop, sleep
+from asyncio import Future, sleep
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -10,20 +10,18 @@ from aiohttp import web
 import orjson
 
 from broker.api.batch import BatchReader
-from broker.api.call import Call, read_body
-from broker.api.deadline import Deadline
+from broker.api.call import Call
 from broker.api.express import Express, Known
 from broker.api.headers import EVENT_ID, IF_MATCH, PublishHeaders, read_headers
+from broker.api.intake import Intake
 from broker.api.media import Media, read_media
 from broker.api.problems import answer
-from broker.api.rates import Rates
-from broker.api.services import Services
-from broker.api.targets import MAX_TARGETS, Targets, too_large
 from broker.core.bodies import compact_json, quote_text
 from broker.core.channels import parse_channels
 from broker.core.cursor import http_date
-from broker.core.errors import BadBody, BadHeader, StoreUnavailable, UnsupportedMedia
+from broker.core.errors import BadBody, BadHeader, UnsupportedMedia
 from broker.core.message import Draft
+from broker.settings import Settings
 from broker.store.base import Publication, Stored
 
 REPLAYED = "Idempotency-Replayed"
@@ -38,19 +36,17 @@ class Publish:
     The publish endpoints.
 
     Args:
-        services: What they work with.
+        settings: Limits.
+        intake: Stores messages.
 
     Attributes:
         express: Remembers plain publishes, where there is one.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, settings: Settings, intake: Intake) -> None:
         self.express: Express | None = None
-        self._services = services
-        self._settings = services.settings
-        self._deadline = Deadline(services.settings.publish_wait_s)
-        self._known = Targets(services.catalog(), services.settings)
-        self._rates = Rates(services.settings.max_publish_rate, get_running_loop().time)
+        self._settings = settings
+        self._intake = intake
 
     async def one(self, call: Call) -> web.StreamResponse:
         """Store one message in every channel of the path, in all or in none (P6)."""
@@ -61,16 +57,15 @@ class Publish:
             settings.max_channel_bytes,
             "max_publish_channels",
         )
-        self._check(channels)
-        self._rates.check(call.publisher)
+        self._intake.check(call.publisher, channels)
         headers = read_headers(call.request.headers)
         if headers.if_match and len(channels) > 1:
             raise BadHeader("If-Match needs a single channel in the path", field=IF_MATCH)
         media = read_media(call.request.headers)
-        body = await self._body(call)
+        body = await self._intake.body(call)
         publication = self._publication(call.rest, channels, media, headers, body)
-        self._rates.take(call.publisher, len(channels))
-        response = answer_stored(await self._store(call.tenant, publication))
+        self._intake.rates.take(call.publisher, len(channels))
+        response = answer_stored(await self._intake.store(call.tenant, publication))
         if self.express is None:
             return response
         return self.express.learn(call, media, headers, response)
@@ -85,14 +80,8 @@ class Publish:
             BrokerError: what is wrong with it, as `one` says.
         """
         publication = self._publication(channel, (channel,), known.media, headers, body)
-        self._rates.take(known.publisher, 1)
-        return self._services.publisher.submit(known.tenant, publication)
-
-    def _check(self, channels: Sequence[str]) -> None:
-        """Refuse channels that cannot be published to, before the body is read."""
-        targets = self._targets()
-        for channel in channels:
-            targets[channel]
+        self._intake.rates.take(known.publisher, 1)
+        return self._intake.submit(known.tenant, publication)
 
     def _publication(
         self,
@@ -102,24 +91,22 @@ class Publish:
         headers: PublishHeaders,
         body: bytes,
     ) -> Publication:
-        targets = self._targets()
         text = _message(media, body)
-        for channel in channels:
-            if len(text) > targets[channel].max_bytes:
-                raise too_large(channel, targets[channel], len(text))
+        self._intake.check_size(channels, text)
+        targets = self._intake.targets()
         event = headers.event_id, headers.event_type
         return Publication(
             [Draft(channel, text, *event) for channel in channels],
             [targets[channel].retention for channel in channels],
             headers.idempotency_key,
-            _fingerprint(path, media, headers, body),
+            fingerprint(path, media.name, headers, body),
             headers.if_match,
         )
 
     async def many(self, call: Call) -> web.Response:
         """Store the messages of an array or of lines, all or none (P6)."""
         settings = self._settings
-        self._rates.check(call.publisher)
+        self._intake.rates.check(call.publisher)
         headers = read_headers(call.request.headers)
         if headers.event_id or headers.event_type:
             raise BadHeader(
@@ -127,9 +114,9 @@ class Publish:
             )
         media = read_media(call.request.headers)
         reader = BatchReader(
-            self._targets(), settings.max_batch_messages, settings.max_publish_channels
+            self._intake.targets(), settings.max_batch_messages, settings.max_publish_channels
         )
-        body = await self._body(call)
+        body = await self._intake.body(call)
         await _read_batch(reader, media, body)
         if headers.if_match and len(reader.drafts) > 1:
             raise BadHeader("If-Match needs a single message to a single channel", field=IF_MATCH)
@@ -137,31 +124,11 @@ class Publish:
             reader.drafts,
             reader.retentions,
             headers.idempotency_key,
-            _fingerprint("", media, headers, body),
+            fingerprint("", media.name, headers, body),
             headers.if_match,
         )
-        self._rates.take(call.publisher, len(reader.drafts))
-        return answer_stored(await self._store(call.tenant, publication))
-
-    def _targets(self) -> Targets:
-        """Return the channels known so far; begin anew under new rules."""
-        catalog = self._services.catalog()
-        if catalog is not self._known.catalog or len(self._known) >= MAX_TARGETS:
-            self._known = Targets(catalog, self._settings)
-        return self._known
-
-    async def _body(self, call: Call) -> bytes:
-        settings = self._settings
-        return await read_body(call.request, settings.max_body_bytes, settings.request_timeout_s)
-
-    async def _store(self, tenant: str, publication: Publication) -> Stored:
-        try:
-            return await self._deadline.wait(self._services.publisher.publish(tenant, publication))
-        except TimeoutError as exc:
-            raise StoreUnavailable(
-                f"the store did not answer within {self._deadline.seconds:g} s; the "
-                "messages may be stored: the same Idempotency-Key stores them once"
-            ) from exc
+        self._intake.rates.take(call.publisher, len(reader.drafts))
+        return answer_stored(await self._intake.store(call.tenant, publication))
 
 
 async def _read_batch(reader: BatchReader, media: Media, body: bytes) -> None:
@@ -199,12 +166,20 @@ def _message(media: Media, body: bytes) -> bytes:
     return compact_json(body) if media is Media.JSON else quote_text(body)
 
 
-def _fingerprint(path: str, media: Media, headers: PublishHeaders, body: bytes) -> str:
-    """Return a digest of everything that makes up a request; empty where nothing is keyed."""
+def fingerprint(path: str, kind: str, headers: PublishHeaders, body: bytes) -> str:
+    """
+    Return a digest of everything that makes up a request; empty where nothing is keyed.
+
+    Args:
+        path: Where the messages go, as the request says it.
+        kind: How the body is read.
+        headers: What is stored with the messages, and on what condition.
+        body: The body.
+    """
     if not headers.idempotency_key:
         return ""
     digest = blake2b(digest_size=_FINGERPRINT_BYTES)
-    for part in (path, media.name, headers.event_id, headers.event_type, headers.if_match):
+    for part in (path, kind, headers.event_id, headers.event_type, headers.if_match):
         digest.update(part.encode("utf-8", "surrogateescape") + b"\n")
     digest.update(body)
     return digest.hexdigest()

@@ -8,6 +8,7 @@ from time import time
 
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
+from broker.census import Census
 from broker.core.errors import BrokerError
 from broker.hub import Hub
 from broker.metrics.snapshot import Snapshot
@@ -33,6 +34,7 @@ class Services:
         keys: Keys that open the listener.
         wheel: Ends connections and waits.
         patrol: Knows what was revoked, and sends away whom it is about.
+        census: Counts the subscribers of all nodes.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
         wall_clock: Seconds since the epoch.
@@ -49,6 +51,7 @@ class Services:
     keys: ApiKeys
     wheel: Wheel
     patrol: Patrol
+    census: Census
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     wall_clock: Callable[[], float] = time

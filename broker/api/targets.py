@@ -30,12 +30,16 @@ class Target(NamedTuple):
     limit_name: str
 
 
+class EventsChannel(ChannelForbidden):
+    """The channel of events is filled by the broker itself."""
+
+
 class Targets(dict[str, Target]):
     """
     Channels that were published to, each looked up once.
 
     `targets[name]` raises what is wrong with a channel: `BadChannel`, `UnknownChannel`, or
-    `ChannelForbidden` for the channel that every node fills by itself.
+    `ChannelForbidden` for the channels that the broker fills by itself.
 
     Args:
         catalog: The channel rules that hold.
@@ -52,6 +56,12 @@ class Targets(dict[str, Target]):
         if channel == PING_CHANNEL:
             raise ChannelForbidden(
                 f"the channel {shown(channel)} is filled by the broker itself", field="channel"
+            )
+        if channel == self._settings.events_channel:
+            raise EventsChannel(
+                f"the broker itself says in {shown(channel)} what happens to channels",
+                field="channel",
+                setting="events_channel",
             )
         match = self.catalog.require(channel)
         most, limit_name = self._settings.max_message_bytes, "max_message_bytes"

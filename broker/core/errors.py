@@ -24,6 +24,7 @@ An error carries fields; `str()` makes the sentence. No field ever holds a token
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ class BrokerError(Exception):
 
     Attributes:
         index: Number of the item of a batch at fault, from 0; see `within`.
+        headers: What the answer carries beside the ordinary, by name.
 
     Source: RFC 9457 (problem details); `design.md` section 8.
     """
@@ -70,6 +72,7 @@ class BrokerError(Exception):
         self.setting = setting
         self.retry_after_s = retry_after_s
         self.index: int | None = None
+        self.headers: Mapping[str, str] = {}
 
     def within(self, place: str, index: int) -> None:
         """

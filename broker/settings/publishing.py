@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.settings.declare import setting
+from broker.settings.kinds import Text
 from broker.settings.measures import Bytes, Rate, Seconds, Whole, WholeSeconds
 
 
@@ -67,4 +68,13 @@ class Publishing:
         3600,
         doc="Time for which the answer to an `Idempotency-Key` is remembered.",
         why="Longer than publishers retry.",
+    )
+    events_channel: str = setting(
+        Text(),
+        "",
+        doc="Channel in which the broker says what happens to the other channels, in JSON messages "
+        "of the types `channel_created`, `channel_destroyed`, `client_subscribed` and "
+        "`client_unsubscribed`. A rule of `channels.yaml` must match it; nobody else can publish "
+        "there. Empty: nothing is said.",
+        why="Every subscription would cost a message.",
     )

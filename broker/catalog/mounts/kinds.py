@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from broker.catalog.mounts.kind import MountKind
+from broker.catalog.mounts.publishing import PUBLISHING
 from broker.catalog.mounts.subscribing import SUBSCRIBING
 from broker.core.mounts import Mount
 
-KINDS: tuple[MountKind, ...] = (SUBSCRIBING,)
+KINDS: tuple[MountKind, ...] = (SUBSCRIBING, PUBLISHING)
 """The kinds; their modes have different names."""
 
 

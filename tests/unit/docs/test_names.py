@@ -28,6 +28,10 @@ OTHER_SNAKES = {
     *("worker_connections", "worker_rlimit_nofile"),  # nginx
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),  # of the store's URL
     "max_message",  # of channel rules
+    *("channel_created", "channel_destroyed"),  # events of channels
+    *("client_subscribed", "client_unsubscribed"),
+    *("published_messages", "stored_messages", "active_subscribers"),  # of statistics
+    *("last_message_id", "nchan_publisher", "message_ttl"),  # of mounts for publishers
 }
 """Words with an underscore that are no settings."""
 

@@ -1,0 +1,1 @@
+"""The publisher of nchan, as its back ends know it."""
