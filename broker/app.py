@@ -13,6 +13,7 @@ from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
 from broker.census import Census, Switchboard, headcount
 from broker.core.errors import Draining
+from broker.core.mounts import SubscriberMount, mounts_of
 from broker.core.ring import Retention
 from broker.hub import Hub
 from broker.hub.audit import Audit
@@ -25,6 +26,7 @@ from broker.metered import MeteredStore
 from broker.metrics import Meters, Place, Register
 from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
+from broker.protocols.pushstream.endpoints import Endpoints
 from broker.publisher import Publisher, PublishLimits
 from broker.readings import read_flows, read_hub, read_patterns, read_process
 from broker.settings import ListenAddress, Settings
@@ -133,6 +135,7 @@ class Node:
         self._sync: Sync | None = None
         self._ticking: asyncio.Task[None] | None = None
         self.public: HttpListener | None = None
+        self._endpoints: Endpoints | None = None
 
     # --- start -------------------------------------------------------------------------------
 
@@ -164,7 +167,10 @@ class Node:
         await self.internal.open()
         room = WaitingRoom(settings.max_waiting_subscribers)
         subscriber = Subscriber(self.hub, sync, self.attendance, room)
-        self.public = public_listener(self._around, subscriber, self._admission, self._verifier)
+        mounts = mounts_of(self.catalog.mounts, SubscriberMount)
+        self.public, self._endpoints = public_listener(
+            self._around, subscriber, self._admission, self._verifier, mounts
+        )
         await self.public.open()
 
     def _api_services(self) -> ApiServices:
@@ -190,6 +196,8 @@ class Node:
         self._store.forget_patterns()
         self.hub.revise()
         self.patrol.review()
+        if self._endpoints is not None:
+            self._endpoints.replace(mounts_of(catalog.mounts, SubscriberMount))
 
     def _pattern(self, channel: str) -> str:
         match = self.catalog.match(channel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from broker.api import Services as ApiServices
@@ -10,11 +10,12 @@ from broker.api import make_api
 from broker.api.problems import problem, serialise
 from broker.auth import Verifier
 from broker.core.errors import BrokerError
+from broker.core.mounts import SubscriberMount
 from broker.metrics import Meters
 from broker.metrics.refusals import Refusals
 from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.answers import turned_away
-from broker.protocols.pushstream.endpoints import make_public
+from broker.protocols.pushstream.endpoints import Endpoints, make_public
 from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import RequestLimits
 from broker.protocols.pushstream.services import ANY_ORIGIN, Limits, Services
@@ -88,8 +89,12 @@ def internal_listener(around: Surroundings, services: ApiServices) -> HttpListen
 
 
 def public_listener(
-    around: Surroundings, subscriber: Subscriber, admission: Admission, verifier: Verifier
-) -> HttpListener:
+    around: Surroundings,
+    subscriber: Subscriber,
+    admission: Admission,
+    verifier: Verifier,
+    mounts: Sequence[SubscriberMount],
+) -> tuple[HttpListener, Endpoints]:
     """
     Make the listener of subscribers.
 
@@ -98,6 +103,10 @@ def public_listener(
         subscriber: Prepares feeds and attaches sessions.
         admission: Decides who may read what.
         verifier: Checks tokens.
+        mounts: What subscribers find under which path.
+
+    Returns:
+        The listener, and its endpoints, whose mounts may be replaced.
     """
     settings, connecting = around.settings, around.meters.connecting
     refusals = Refusals(around.meters, "public")
@@ -137,13 +146,14 @@ def public_listener(
     connecting.waiting.follow(lambda: subscriber.room.waiting)
     read_recall(connecting, recall, verifier)
     front = FrontLimits(request_s=settings.request_timeout_s)
+    endpoints = Endpoints(services, mounts)
     listener = HttpListener(
-        make_public(services, _server_options(settings, traffic.http)),
+        make_public(endpoints, _server_options(settings, traffic.http)),
         settings.public,
         _options(settings),
         lambda: Front(recall, listener.aiohttp, around.wheel, front, gate, traffic.http),
     )
-    return listener
+    return listener, endpoints
 
 
 def _limits(settings: Settings) -> Limits:

@@ -54,5 +54,10 @@ class Encoder(Protocol):
     def gap(self, gap: Gap) -> bytes:
         """Encode a gap notice; empty where the dialect says it in `join`."""
 
-    def heartbeat(self) -> bytes:
-        """Return what keeps a silent connection open and clients drop; empty where none need be."""
+    def heartbeat(self, cursor: Cursor) -> bytes:
+        """
+        Return what keeps a silent connection open and clients drop; empty where none need be.
+
+        Args:
+            cursor: That of every reader who is sent it.
+        """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from broker.core.message import Message
+
 DELETED = "\x7fdeleted"
 """
 Event type of the message that says that a channel's history was deleted.
@@ -20,3 +22,10 @@ DELETED_ID = -2
 
 TIMEOUT_ID = -3
 """`id` of what answers a hold that is over."""
+
+
+def as_shown(message: Message) -> Message:
+    """Return a message as subscribers see it: a deletion notice has an `id` of its own."""
+    if message.event_type != DELETED:
+        return message
+    return message._replace(id=DELETED_ID, event_type="")

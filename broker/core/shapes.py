@@ -30,6 +30,10 @@ class Shapes(Generic[T]):
             self._known.move_to_end(shape)
         return known
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+
     def put(self, shape: bytes, known: T) -> None:
         """Remember something for a shape."""
         self._known[shape] = known

@@ -305,13 +305,14 @@ class Hub:
 
     def heartbeat(self) -> None:
         """Write a sign of life wherever neither pings nor the transport itself give one."""
-        beats: dict[Encoder, bytes] = {}
+        beats: dict[tuple[Encoder, Cursor], bytes] = {}  # most feeds stand at the same cursor
         for feed in self._feeds.values():
             if PING_CHANNEL in feed.names and not feed.held:
                 continue
-            beat = beats.get(feed.encoder)
+            key = feed.encoder, feed.safe_cursor()
+            beat = beats.get(key)
             if beat is None:
-                beat = beats[feed.encoder] = feed.encoder.heartbeat()
+                beat = beats[key] = feed.encoder.heartbeat(key[1])
             if beat:
                 feed.beat(beat)
 

@@ -109,12 +109,14 @@ class Carried(NamedTuple):
         http: Nothing yet: a request is on its way or being answered.
         websocket: WebSockets.
         eventsource: Event streams.
+        stream: Streams of messages one after the other.
         poll: Polls, and what follows on their connections.
     """
 
     http: Traffic
     websocket: Traffic
     eventsource: Traffic
+    stream: Traffic
     poll: Traffic
 
     @classmethod

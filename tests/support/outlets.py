@@ -44,7 +44,7 @@ class LineEncoder:
         """Return `! channel after first`."""
         return f"! {gap.channel} {gap.after} {gap.first}\n".encode()
 
-    def heartbeat(self) -> bytes:
+    def heartbeat(self, cursor: Cursor) -> bytes:  # noqa: ARG002 - nothing carries it
         """Return a dot on a line of its own; in a poll nothing."""
         return b"" if self.once else b".\n"
 

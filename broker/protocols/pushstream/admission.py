@@ -71,6 +71,9 @@ class Admission:
         rulebook: Gives the present channel rules.
         strict: Whether a list that is not allowed as a whole is refused.
         share: Refuses those who have their share of subscriptions already.
+
+    Attributes:
+        strict: The same.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class Admission:
         self._share = share
         self._verifier = verifier
         self._rulebook = rulebook
-        self._strict = strict
+        self.strict = strict
 
     async def admit(self, request: Subscription) -> Admitted:
         """
@@ -178,7 +181,7 @@ class Admission:
             for channel, decision in zip(channels, decisions, strict=True)
             if decision.allowed
         )
-        if allowed and (len(allowed) == len(channels) or not self._strict):
+        if allowed and (len(allowed) == len(channels) or not self.strict):
             return allowed
         if grants is None and not allowed:
             raise TokenMissing(

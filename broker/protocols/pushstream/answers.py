@@ -1,4 +1,4 @@
-"""Answers of this dialect: heads of polls, refusals, and the headers that all of them carry."""
+"""Answers of this dialect: refusals, cursors, and the headers that all of them carry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 
 import orjson
 
-from broker.core.cursor import START, Cursor, http_date
+from broker.core.cursor import Cursor, http_date
 from broker.core.errors import BrokerError
 
 GAP_HEADER = "X-Broker-Gap"
@@ -118,71 +118,13 @@ def turned_away(error: BrokerError, origin: str | None, retry_after_s: float | N
         **refusal_headers(error, retry_after_s),
     }
     status = b"HTTP/1.1 %d %b\r\n" % (error.status, error.status.phrase.encode())
-    return b"%b%b\r\n%b" % (status, _lines(headers), body)
+    return b"%b%b\r\n%b" % (status, header_lines(headers), body)
 
 
 def _header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text)
 
 
-class PollAnswers:
-    """
-    Whole answers to polls, as bytes: what polls get is written without aiohttp.
-
-    Args:
-        origin: Page that may read them; see `cross_origin`.
-        keep_alive: Whether the connection stays open behind the answer.
-        versioned: Whether the client speaks HTTP/1.1; an older one must be told to keep it open.
-    """
-
-    def __init__(self, origin: str | None, *, keep_alive: bool, versioned: bool = True) -> None:
-        self.keep_alive = keep_alive
-        fixed = {**ALWAYS, **cross_origin(origin)}
-        if not keep_alive:
-            fixed["Connection"] = "close"
-        elif not versioned:
-            fixed["Connection"] = "keep-alive"
-        self._fixed = _lines(fixed)
-        self._nothing: tuple[tuple[Cursor, Cursor | None, int], bytes] = ((START, None, 0), b"")
-
-    def messages(self, body: bytes, cursor: Cursor, gap: Cursor | None) -> bytes:
-        """Return the answer that carries messages."""
-        return b"%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-            self._head(HTTPStatus.OK, cursor, gap),
-            POLL_TYPE.encode(),
-            len(body),
-            body,
-        )
-
-    def nothing(self, cursor: Cursor, gap: Cursor | None = None) -> bytes:
-        """Return the answer without a message; its cursor is the client's next one (2.3.4)."""
-        key = cursor, gap, int(time())
-        if self._nothing[0] != key:  # those who wait together are answered alike
-            self._nothing = key, b"%b\r\n" % self._head(HTTPStatus.NOT_MODIFIED, cursor, gap)
-        return self._nothing[1]
-
-    def refusal(self, error: BrokerError, cursor: Cursor, retry_after_s: float | None) -> bytes:
-        """Return the answer of a wait that ends early; the client keeps its place."""
-        body = refusal_body(error)
-        headers = {
-            "Content-Type": PROBLEM_TYPE,
-            "Content-Length": str(len(body)),
-            **refusal_headers(error, retry_after_s),
-        }
-        return b"%b%b\r\n%b" % (self._head(error.status, cursor, None), _lines(headers), body)
-
-    def _head(self, status: HTTPStatus, cursor: Cursor, gap: Cursor | None) -> bytes:
-        told = b"" if gap is None else b"%b: %d-%d\r\n" % (GAP_HEADER.encode(), *gap)
-        return b"HTTP/1.1 %d %b\r\nDate: %b\r\nETag: W/%d\r\nLast-Modified: %b\r\n%b%b" % (
-            status,
-            status.phrase.encode(),
-            http_date(int(time())).encode(),
-            cursor.tag,
-            cursor.http_date.encode(),
-            told,
-            self._fixed,
-        )
-
-
-def _lines(headers: Mapping[str, str]) -> bytes:
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Return headers as they stand in the head of an answer."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from difflib import get_close_matches
-from functools import partial
 import logging
 
 from aiohttp import hdrs, web
@@ -17,6 +16,7 @@ from broker.core.errors import (
     MethodNotAllowed,
     UnknownPath,
 )
+from broker.core.mounts import SubscriberMount
 from broker.protocols.pushstream.answers import (
     ALWAYS,
     PROBLEM_TYPE,
@@ -25,17 +25,17 @@ from broker.protocols.pushstream.answers import (
     refusal_body,
     refusal_headers,
 )
-from broker.protocols.pushstream.events import EventStreams
 from broker.protocols.pushstream.known import Cut
-from broker.protocols.pushstream.polling import Polling
+from broker.protocols.pushstream.mounting import Handler, Mounting
+from broker.protocols.pushstream.script import FILE as SCRIPT
+from broker.protocols.pushstream.script import Script
 from broker.protocols.pushstream.services import Services
-from broker.protocols.pushstream.websockets import WebSockets
 from broker.transports.server import ServerOptions, make_server
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[web.BaseRequest, str, Cut | None], Awaitable[web.StreamResponse]]
-"""Answers a request: with its path behind the mode, and its bytes where it came whole and alone."""
+MAX_TOLD = 8
+"""Paths that a refusal names."""
 
 _WEBSOCKET = "websocket"
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -48,19 +48,21 @@ class Endpoints:
 
     Args:
         services: What the handlers work with.
+        mounts: What subscribers find under which path.
+
+    Attributes:
+        mounting: The same, with who answers.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, mounts: Sequence[SubscriberMount]) -> None:
         self._services = services
-        polling = Polling(services)
-        events = EventStreams(services)
-        self._handlers: dict[str, Handler] = {
-            _WEBSOCKET: WebSockets(services).open,
-            "longpoll": partial(polling.answer, hold=True),
-            "shortpoll": partial(polling.answer, hold=False),
-            "eventsource": events.open,
-            "sse": events.open,
-        }
+        self.mounting = Mounting(services, mounts)
+        self._script = Script(services)
+
+    def replace(self, mounts: Sequence[SubscriberMount]) -> None:
+        """Serve other mounts from now on."""
+        self.mounting.replace(mounts)
+        self._services.recall.forget()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever it is."""
@@ -77,22 +79,42 @@ class Endpoints:
     async def _answer(self, request: web.BaseRequest, parts: Cut | None) -> web.StreamResponse:
         if self._services.closed():
             raise Draining("this node is about to stop")
-        mode, path = _split(request)
-        handler = self._handlers.get(mode)
-        if handler is None:
-            nearest = get_close_matches(mode, self._handlers, n=1)
-            raise UnknownPath(
-                "subscribe at /websocket/, /longpoll/, /shortpoll/ or /eventsource/",
-                field="path",
-                nearest=f"/{nearest[0]}/" if nearest else None,
-            )
+        handler, path = self._find(request)
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(headers=preflight(self._services.readable_by(request)))
-        if request.method not in _methods(mode):
+        if request.method not in self._methods(request):
             raise MethodNotAllowed(f"{request.method} is not answered here", field="method")
         if request.body_exists:
             raise BadRequest("a subscription has no body", field="Content-Length")
         return await handler(request, path, parts)
+
+    def _find(self, request: web.BaseRequest) -> tuple[Handler, str]:
+        """
+        Return who answers a request, and its path behind the mount.
+
+        Raises:
+            UnknownPath: nothing is mounted there.
+        """
+        path = _path(request)
+        found = self.mounting.find(path)
+        if found is not None:
+            mounted, rest = found
+            return mounted.handler, rest
+        head, _, rest = path.removeprefix("/").partition("/")
+        if head == SCRIPT:
+            return self._script.show, rest
+        paths = [f"{mount.path}/" for mount in self.mounting.mounts]
+        nearest = get_close_matches(f"/{head}/", paths, n=1)
+        raise UnknownPath(
+            f"nothing is served under this path; subscribe at {', '.join(paths[:MAX_TOLD])}",
+            field="path",
+            nearest=nearest[0] if nearest else None,
+        )
+
+    def _methods(self, request: web.BaseRequest) -> tuple[str, ...]:
+        found = self.mounting.find(_path(request))
+        is_websocket = found is not None and found[0].mount.mode == _WEBSOCKET
+        return _WEBSOCKET_METHODS if is_websocket else _METHODS
 
     def refuse(self, request: web.BaseRequest, error: BrokerError) -> web.Response:
         """Return the answer that says no, also to what could not be read."""
@@ -107,24 +129,18 @@ class Endpoints:
             **getattr(error, "headers", {}),
         }
         if isinstance(error, MethodNotAllowed):
-            headers[hdrs.ALLOW] = ", ".join(_methods(_split(request)[0]))
+            headers[hdrs.ALLOW] = ", ".join(self._methods(request))
         response = web.Response(status=error.status, body=refusal_body(error), headers=headers)
         if isinstance(error, Draining):
             response.force_close()  # the next request is for another node
         return response
 
 
-def _split(request: web.BaseRequest) -> tuple[str, str]:
-    """Return the first segment of a request's path, and the rest, still percent-encoded."""
-    mode, _, path = request.raw_path.partition("?")[0].removeprefix("/").partition("/")
-    return mode, path
+def _path(request: web.BaseRequest) -> str:
+    """Return a request's path, still percent-encoded."""
+    return request.raw_path.partition("?")[0]
 
 
-def _methods(mode: str) -> tuple[str, ...]:
-    return _WEBSOCKET_METHODS if mode == _WEBSOCKET else _METHODS
-
-
-def make_public(services: Services, options: ServerOptions) -> web.Server:
+def make_public(endpoints: Endpoints, options: ServerOptions) -> web.Server:
     """Make the server of the public listener; on a running loop."""
-    endpoints = Endpoints(services)
     return make_server(endpoints.handle, endpoints.refuse, options)

@@ -9,6 +9,7 @@ import orjson
 from broker.core.cursor import http_date
 from broker.core.encoder import Gap
 from broker.core.message import Message
+from broker.core.notices import as_shown
 
 GAP_ID = -3
 """`id` of a gap notice; ids of messages count from 1."""
@@ -20,6 +21,8 @@ def envelope(message: Message) -> bytes:
 
     Source: D18 to D22; push-stream reference, section 4.
     """
+    if message.event_type:
+        message = as_shown(message)
     time, tag = message.cursor
     return b'{"id":%d,"channel":%b,"message":%b,"tag":"%d","time":"%b"}' % (
         message.id,
@@ -31,14 +34,19 @@ def envelope(message: Message) -> bytes:
 
 
 def gap_envelope(gap: Gap) -> bytes:
+    """Return the JSON object that says what is missing."""
+    return envelope(gap_message(gap))
+
+
+def gap_message(gap: Gap) -> Message:
     """
-    Return the JSON object that says what is missing (P3).
+    Return a message that says what is missing (P3).
 
     Its cursor is the subscriber's own, because a client may keep the cursor of whatever it reads
     (dashly-rts 2.3.13).
     """
     told = {"gap": {"after": str(gap.after), "first": str(gap.first)}}
-    return envelope(Message(GAP_ID, gap.channel, orjson.dumps(told), gap.after, gap.after))
+    return Message(GAP_ID, gap.channel, orjson.dumps(told), gap.after, gap.after)
 
 
 @lru_cache(maxsize=65_536)

@@ -117,6 +117,11 @@ class Recall:
         """Return the request that aiohttp has just parsed, if it came whole and alone."""
         return None if transport is None else self._unparsed.pop(transport, None)
 
+    def forget(self) -> None:
+        """Forget every request: they would be served otherwise by now."""
+        self._memory.clear()
+        self._recent.clear()
+
     def learn(
         self, request: web.BaseRequest, parts: Cut | None, subscription: Subscription, route: Route
     ) -> None:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
+import re
 
-from broker.core.channels import parse_channels
-from broker.core.cursor import Cursor
+from broker.core.channels import check_channel, parse_channels
+from broker.core.cursor import MAX_TIME, Cursor
 from broker.core.errors import BadCursor
+from broker.core.mounts import SubscriberMount
 
 MAX_PARAMETERS = 64
 """Parameters in a query at most; legacy clients send six."""
 
+MAX_BACKTRACK = 1_000_000
+"""Messages that `.bN` asks for at most: as many as any channel keeps."""
+
+ANYWHERE = SubscriberMount("", "")
+"""A mount that asks for nothing special."""
+
 _BEARER = ("bearer", "token")
+_BACKTRACK = re.compile(r"(.*)\.b([0-9]+)", re.DOTALL)
+_EVENT_ID = re.compile(r'([0-9]{1,12})[-:](?:W/)?"?([0-9]{1,18})"?')
 
 
 class Subscription(NamedTuple):
@@ -26,6 +36,8 @@ class Subscription(NamedTuple):
         token: Its token, or empty.
         notices: Whether it wants gap notices as frames (`notices=gap`).
         client: What stands for the client's address behind a proxy; empty where nobody asks.
+        latest: Channels of which a newcomer wants the last messages, and how many.
+        callback: The function that the answer is to call, where one is named.
     """
 
     channels: tuple[str, ...]
@@ -33,6 +45,8 @@ class Subscription(NamedTuple):
     token: str
     notices: bool
     client: str = ""
+    latest: tuple[tuple[str, int], ...] = ()
+    callback: str | None = None
 
 
 class RequestLimits(NamedTuple):
@@ -54,16 +68,18 @@ def parse_subscription(
     headers: Mapping[str, str],
     limits: RequestLimits,
     cookie: str = "",
+    mount: SubscriberMount = ANYWHERE,
 ) -> Subscription:
     """
     Read a request.
 
     Args:
-        path: The path behind the mode, still percent-encoded.
+        path: The path behind the mount, still percent-encoded.
         query: The query, still percent-encoded.
         headers: Headers of the request, by any spelling of their names.
         limits: Bounds.
         cookie: Value of the cookie that may carry the token, or empty.
+        mount: Where it came to.
 
     Raises:
         BadChannel: the channel list is malformed.
@@ -73,12 +89,78 @@ def parse_subscription(
     Source: D5 to D16; `design.md` section 6.
     """
     parameters = parse_query(query)
+    listed = read_channels(mount, path, parameters, limits)
     return Subscription(
-        channels=parse_channels(path, limits.channels, limits.channel_bytes, "max_channels"),
-        cursor=read_cursor(parameters, headers),
+        channels=tuple(listed),
+        cursor=_cursor_at(mount, parameters, headers),
         token=read_token(parameters, headers) or cookie,
         notices=parameters.get("notices") == "gap",
+        latest=tuple((name, count) for name, count in listed.items() if count),
+        callback=parameters.get("callback"),
     )
+
+
+def read_channels(
+    mount: SubscriberMount, path: str, parameters: Mapping[str, str], limits: RequestLimits
+) -> dict[str, int]:
+    """
+    Return the channels that a request names, and how many of the last messages it wants of each.
+
+    Args:
+        mount: Where it came to.
+        path: The path behind the mount, still percent-encoded.
+        parameters: The query's.
+        limits: Bounds where the mount has none of its own.
+
+    Raises:
+        BadChannel: the channel list is malformed.
+        TooManyChannels: it is too long.
+
+    Source: push-stream reference, section 5.
+    """
+    if mount.fixed:
+        return dict.fromkeys(mount.fixed, 0)
+    text = quote(parameters.get(mount.argument, ""), safe="/") if mount.argument else path
+    most, size = mount.max_channels, mount.max_channel_bytes or limits.channel_bytes
+    names = parse_channels(text, most or limits.channels, size, None if most else "max_channels")
+    if not mount.backtrack and not mount.prefix:
+        return dict.fromkeys(names, 0)
+    listed: dict[str, int] = {}
+    for text in names:
+        name, count = _split_backtrack(text) if mount.backtrack else (text, 0)
+        check_channel(name, size)
+        listed.setdefault(mount.prefix + name, count)
+    return listed
+
+
+def _split_backtrack(text: str) -> tuple[str, int]:
+    match = _BACKTRACK.fullmatch(text)
+    if match is None:
+        return text, 0
+    return match[1], min(int(match[2]), MAX_BACKTRACK)
+
+
+def _cursor_at(
+    mount: SubscriberMount, parameters: Mapping[str, str], headers: Mapping[str, str]
+) -> Cursor | None:
+    """Return the client's cursor, from where the mount has it."""
+    time, tag, event_id = mount.cursor
+    named = {"time": parameters.get(time), "tag": parameters.get(tag)}
+    given = {name: text for name, text in named.items() if text is not None}
+    cursor = read_cursor(given, headers)
+    others = [headers.get("Last-Event-ID")] if mount.mode == "eventsource" else []
+    if event_id:
+        others.append(parameters.get(event_id))
+    for text in filter(None, others):
+        other = _read_event_id(text)
+        if other is not None and (cursor is None or other > cursor):
+            cursor = other  # the URL of a stream that comes back is as old as the stream
+    return cursor
+
+
+def _read_event_id(text: str) -> Cursor | None:
+    match = _EVENT_ID.fullmatch(text)
+    return None if match is None else Cursor(min(int(match[1]), MAX_TIME), int(match[2]))
 
 
 def parse_query(query: str) -> dict[str, str]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from asyncio import BaseProtocol
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
-from broker.core.cursor import Cursor
+from broker.core.channels import shown
+from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder
-from broker.core.errors import BrokerError, OriginForbidden
+from broker.core.errors import BrokerError, ChannelForbidden, OriginForbidden
+from broker.core.mounts import CursorArguments, SubscriberMount
 from broker.core.session import Session
+from broker.hub.latest import latest
 from broker.protocols.pushstream.admission import Admission, Admitted
+from broker.protocols.pushstream.encoders import Encoders
+from broker.protocols.pushstream.narrowing import is_narrow, is_wild, narrow
 from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import (
     RequestLimits,
@@ -73,6 +78,7 @@ class Services:
         token_cookie: Name of the cookie that may carry the token, or empty.
         refuse_by_close: Whether a refused WebSocket is accepted and closed with a code.
         client: Tells who is behind a proxy, where that is counted.
+        encoders: Those in use.
     """
 
     subscriber: Subscriber
@@ -90,27 +96,36 @@ class Services:
     token_cookie: str = ""
     refuse_by_close: bool = False
     client: Callable[[web.BaseRequest], str] = lambda _: ""
+    encoders: Encoders = field(default_factory=Encoders)
 
-    def read(self, request: web.BaseRequest, path: str) -> Subscription:
+    def read(self, request: web.BaseRequest, path: str, mount: SubscriberMount) -> Subscription:
         """
         Read what a request asks for.
 
         Args:
             request: The request.
-            path: Its path behind the mode, still percent-encoded.
+            path: Its path behind the mount, still percent-encoded.
+            mount: Where it came to.
 
         Raises:
             BadRequest: it is malformed.
         """
         cookie = request.cookies.get(self.token_cookie, "") if self.token_cookie else ""
         query = request.raw_path.partition("?")[2]
-        subscription = parse_subscription(path, query, request.headers, self.limits.request, cookie)
+        subscription = parse_subscription(
+            path, query, request.headers, self.limits.request, cookie, mount
+        )
         client = self.client(request)
         return subscription._replace(client=client) if client else subscription
 
-    async def admit(self, subscription: Subscription) -> Admitted:
+    async def admit(self, subscription: Subscription, mount: SubscriberMount) -> Admitted:
         """Return the allowed part of what is asked for, or raise the refusal."""
-        return await self.admission.admit(subscription)
+        admitted = await self.admission.admit(subscription)
+        return narrow(mount, admitted, strict=self.admission.strict)
+
+    def is_alike(self, subscription: Subscription, mount: SubscriberMount) -> bool:
+        """Tell whether a request of the same shape is served as this one, whenever it comes."""
+        return not (is_narrow(mount) or subscription.latest or mount.cursor != CursorArguments())
 
     async def enter(self, admitted: Admitted, cursor: Cursor | None, encoder: Encoder) -> Entry:
         """
@@ -124,6 +139,51 @@ class Services:
         entry = await self.subscriber.enter(admitted.tenant, admitted.channels, cursor, encoder)
         self.admission.confirm(admitted)
         return entry
+
+    async def enter_latest(
+        self, admitted: Admitted, subscription: Subscription, encoder: Encoder
+    ) -> tuple[Entry, Sequence[bytes]]:
+        """
+        Return a place in the feed of what was admitted, now, and the last messages it asks for.
+
+        As many of these as one poll may be answered with; then the newest.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
+            Unauthorized: the token counts no longer since it was admitted.
+            ChannelForbidden: the channels are no longer all allowed.
+        """
+        await self.enter(admitted, None, encoder)  # what was published before is known from here on
+        counts = dict(subscription.latest)
+        while True:
+            feed = (await self.enter(admitted, START, encoder)).feed
+            cursor = feed.safe_cursor()
+            found = latest(feed.channels, encoder, counts, cursor, self.limits.answer_bytes)
+            if found is not None:
+                return Entry(feed, cursor), found
+
+    async def check_stored(
+        self, admitted: Admitted, mount: SubscriberMount, encoder: Encoder
+    ) -> None:
+        """
+        Refuse channels that hold no message, where a mount asks for one.
+
+        Raises:
+            ChannelForbidden: one of them is empty.
+            StoreUnavailable: the store did not answer in time.
+
+        Source: push-stream reference, section 11.
+        """
+        if not mount.stored_only:
+            return
+        feed = (await self.enter(admitted, START, encoder)).feed
+        for channel in feed.channels:
+            channel.expire(feed.safe_cursor().time)
+            if not len(channel.ring) and not is_wild(mount, channel.name):
+                raise ChannelForbidden(
+                    f"the channel {shown(channel.name)} holds no message; here it must",
+                    field="channels",
+                )
 
     def attach(
         self, entry: Entry, connection: Connection, admitted: Admitted, *, notices: bool

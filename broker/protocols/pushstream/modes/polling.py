@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -10,32 +11,23 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BadRequest
+from broker.core.mounts import SubscriberMount
 from broker.hub import PING_CHANNEL, ping_message
 from broker.hub.feed import Piece
 from broker.protocols.pushstream.admission import Admitted
-from broker.protocols.pushstream.answers import (
-    ALWAYS,
-    GAP_HEADER,
-    POLL_TYPE,
-    PollAnswers,
-    cross_origin,
-    cursor_headers,
-)
+from broker.protocols.pushstream.answers import GAP_HEADER, cursor_headers
+from broker.protocols.pushstream.compression import choose_coding
 from broker.protocols.pushstream.encoders import PollEncoder
 from broker.protocols.pushstream.known import Cut
+from broker.protocols.pushstream.poll_answers import Form, PollAnswers, is_callback
+from broker.protocols.pushstream.request import Subscription
+from broker.protocols.pushstream.scripts import ScriptConnection, put_callback
 from broker.protocols.pushstream.services import Services
+from broker.protocols.pushstream.writing import Writing
 from broker.subscribe import Entry
 from broker.transports.front import Seat, hand_over
 from broker.transports.poll import PollConnection
 from broker.transports.takeover import TakenOver, take_over
-
-
-class _Form(NamedTuple):
-    """What makes two polls share the bytes of an answer."""
-
-    origin: str | None
-    keep_alive: bool
-    versioned: bool
 
 
 class _Found(NamedTuple):
@@ -55,23 +47,28 @@ class Polling:
 
     Args:
         services: What it works with.
+        mount: Where it serves.
+        hold: Whether it waits for a message.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, mount: SubscriberMount, *, hold: bool) -> None:
         self._services = services
-        self._encoders: dict[_Form, PollEncoder] = {}
+        self._mount = mount
+        self._hold = hold
+        self._writing = Writing.of(mount)
+        limits = services.limits.poll
+        self._limits = limits if mount.hold_s is None else replace(limits, hold_s=mount.hold_s)
 
     async def answer(
-        self, request: web.BaseRequest, path: str, parts: Cut | None, *, hold: bool
+        self, request: web.BaseRequest, path: str, parts: Cut | None
     ) -> web.StreamResponse:
         """
         Answer a poll.
 
         Args:
             request: GET or HEAD; a HEAD is never held.
-            path: The path behind the mode.
+            path: The path behind the mount.
             parts: Its bytes, if it came whole and alone.
-            hold: Whether it waits for a message.
 
         Raises:
             BrokerError: the refusal.
@@ -79,22 +76,24 @@ class Polling:
         Source: D11, D41 to D48; dashly-rts 2.3.4 and 2.3.5; push-stream reference, 7.4 and 7.5.
         """
         services = self._services
-        subscription = services.read(request, path)
-        admitted = await services.admit(subscription)
-        encoder = self._encoder(request)
-        if not hold:
+        subscription = services.read(request, path, self._mount)
+        callback = self._callback(subscription)
+        admitted = await services.admit(subscription, self._mount)
+        encoder = self._encoder(request, script=bool(callback))
+        if not self._hold:
             await services.subscriber.settle(admitted.tenant)
-        found = await self._find(admitted, subscription.cursor, encoder)
+        await services.check_stored(admitted, self._mount, encoder)
+        found = await self._find(admitted, subscription, encoder)
         if request.method == hdrs.METH_HEAD:
-            return self._by_aiohttp(request, found)
+            return self._by_aiohttp(encoder, found, callback)
         try:
-            connection = take_over(request, lambda: self._connection(encoder), b"")
+            connection = take_over(request, lambda: self._connection(encoder, callback), b"")
         except BadRequest:  # another request came behind this one, so this one cannot wait
-            return self._by_aiohttp(request, found)
-        services.recall.learn(
-            request, parts, subscription, partial(self._answer_again, encoder, hold=hold)
-        )
-        self._settle(connection, admitted, encoder, found, hold=hold)
+            return self._by_aiohttp(encoder, found, callback)
+        if not callback and services.is_alike(subscription, self._mount):
+            route = partial(self._answer_again, encoder)
+            services.recall.learn(request, parts, subscription, route)
+        self._settle(connection, admitted, encoder, found)
         return TakenOver()
 
     def _answer_again(
@@ -104,18 +103,16 @@ class Polling:
         cursor: Cursor | None,
         parts: Cut,  # noqa: ARG002 - there is nothing else in it
         seat: Seat,
-        *,
-        hold: bool,
     ) -> bool:
         """Answer a poll of a known shape (a `Route`)."""
         services = self._services
-        if not hold and not services.subscriber.is_settled(admitted.tenant):
+        if not self._hold and not services.subscriber.is_settled(admitted.tenant):
             return False
         entry = services.subscriber.enter_now(admitted.tenant, admitted.channels, cursor, encoder)
         found = None if entry is None else self._look(entry, admitted, cursor, encoder)
         if found is None:
             return False
-        if isinstance(seat, PollConnection):
+        if isinstance(seat, PollConnection) and seat.limits is self._limits:
             connection = seat
             connection.serve_next(encoder.answers)
         else:
@@ -124,19 +121,13 @@ class Polling:
                 return True
             connection = self._connection(encoder)
             hand_over(transport, connection, b"")
-        self._settle(connection, admitted, encoder, found, hold=hold)
+        self._settle(connection, admitted, encoder, found)
         return True
 
     def _settle(
-        self,
-        connection: PollConnection,
-        admitted: Admitted,
-        encoder: PollEncoder,
-        found: _Found,
-        *,
-        hold: bool,
+        self, connection: PollConnection, admitted: Admitted, encoder: PollEncoder, found: _Found
     ) -> None:
-        if not hold or found.frames or found.gap is not None:
+        if not self._hold or found.frames or found.gap is not None:
             answer = encoder.join(found.frames, found.cursor, found.gap)
             flow = found.entry.feed.flow
             flow.begun += 1
@@ -149,9 +140,12 @@ class Polling:
         connection.hold(session)
 
     async def _find(
-        self, admitted: Admitted, cursor: Cursor | None, encoder: PollEncoder
+        self, admitted: Admitted, subscription: Subscription, encoder: PollEncoder
     ) -> _Found:
-        after = cursor
+        if subscription.cursor is None and subscription.latest:
+            entry, frames = await self._services.enter_latest(admitted, subscription, encoder)
+            return _Found(entry, frames, entry.cursor, None)
+        after = cursor = subscription.cursor
         while True:
             entry = await self._services.enter(admitted, after, encoder)
             found = self._look(entry, admitted, cursor, encoder)
@@ -187,38 +181,60 @@ class Polling:
             return []
         return [encoder.message(ping_message(now, piece.cursor))]
 
-    def _encoder(self, request: web.BaseRequest) -> PollEncoder:
-        form = _Form(
+    def _callback(self, subscription: Subscription) -> str:
+        """
+        Return the function that the answer has to call, or nothing.
+
+        Raises:
+            BadRequest: it is no name of a function.
+        """
+        name = subscription.callback if self._mount.jsonp else None
+        if name is not None and not is_callback(name):
+            raise BadRequest(
+                "callback must be the name of a function: letters, digits, _ and $, with dots"
+                " between names",
+                field="callback",
+            )
+        return name or ""
+
+    def _encoder(self, request: web.BaseRequest, *, script: bool) -> PollEncoder:
+        compress = self._mount.compress and not script
+        form = Form(
+            self._writing,
             self._services.readable_by(request),
             bool(request.keep_alive),
             request.version >= HttpVersion11,
+            choose_coding(request.headers.get(hdrs.ACCEPT_ENCODING, "")) if compress else "",
+            compress,
+            script,
         )
-        encoder = self._encoders.get(form)
-        if encoder is None:  # as many as there are allowed origins, times four
-            answers = PollAnswers(form.origin, keep_alive=form.keep_alive, versioned=form.versioned)
-            encoder = self._encoders[form] = PollEncoder(answers)
-        return encoder
+        return self._services.encoders.get(_poll_encoder, form)
 
-    def _connection(self, encoder: PollEncoder) -> PollConnection:
+    def _connection(self, encoder: PollEncoder, callback: str = "") -> PollConnection:
         services = self._services
-        return PollConnection(
+        make = partial(ScriptConnection, callback) if callback else PollConnection
+        return make(
             services.wheel,
-            services.limits.poll,
+            self._limits,
             encoder.answers,
             services.recall,
             services.aiohttp,
             services.traffic.poll,
         )
 
-    def _by_aiohttp(self, request: web.BaseRequest, found: _Found) -> web.Response:
-        headers = {
-            **ALWAYS,
-            **cross_origin(self._services.readable_by(request)),
-            **cursor_headers(found.cursor),
-        }
+    def _by_aiohttp(self, encoder: PollEncoder, found: _Found, callback: str) -> web.Response:
+        answers = encoder.answers
+        headers = {**answers.fixed, **cursor_headers(found.cursor)}
         if found.gap is not None:
             headers[GAP_HEADER] = str(found.gap)
-        if not found.frames:
+        if not found.frames and not callback:
             return web.Response(status=304, headers=headers)
-        headers[hdrs.CONTENT_TYPE] = POLL_TYPE
-        return web.Response(body=b"".join(found.frames), headers=headers)
+        headers[hdrs.CONTENT_TYPE], body = answers.body(found.frames)
+        if callback:
+            return web.Response(body=put_callback(body, callback, chunked=False), headers=headers)
+        coded, body = answers.packed(body)
+        return web.Response(body=body, headers={**headers, **coded})
+
+
+def _poll_encoder(form: Form) -> PollEncoder:
+    return PollEncoder(PollAnswers(form))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 import asyncio
@@ -10,19 +11,27 @@ from aiohttp import hdrs, web
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
+from broker.core.frames import text_frame
+from broker.core.mounts import SubscriberMount
+from broker.core.session import Session
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import ALWAYS
 from broker.protocols.pushstream.encoders import WebSocketEncoder
 from broker.protocols.pushstream.known import Cut
+from broker.protocols.pushstream.modes.lifetime import limit_lifetime
 from broker.protocols.pushstream.refresh import Refreshing
 from broker.protocols.pushstream.request import Subscription
 from broker.protocols.pushstream.services import Services
+from broker.protocols.pushstream.writing import Writing
 from broker.subscribe import Entry
 from broker.transports.front import Seat, hand_over
 from broker.transports.handshake import accept, handshake
 from broker.transports.takeover import TakenOver, take_over
 from broker.transports.websocket import WebSocketConnection
+
+NCHAN_META = "ws+meta.nchan"
+"""Subprotocol of nchan's clients: each frame begins with its cursor."""
 
 _GATHER_S = 0.001
 """How long a newcomer waits for others: in a storm a thousand ticks a second serve everybody."""
@@ -44,11 +53,15 @@ class WebSockets:
 
     Args:
         services: What it works with.
+        mount: Where it serves.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, mount: SubscriberMount) -> None:
         self._services = services
-        self._encoder = WebSocketEncoder()
+        self._mount = mount
+        self._writing = Writing.of(mount)
+        self._encoder = services.encoders.get(WebSocketEncoder, self._writing, False)
+        self._last_words = _frame(self._writing.footer)
         self._refreshing = Refreshing(services.admission, services.subscriber)
         self._newcomers: list[_Newcomer] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,7 +74,7 @@ class WebSockets:
 
         Args:
             request: The handshake.
-            path: The path behind the mode.
+            path: The path behind the mount.
             parts: Its bytes, if it came whole and alone.
 
         Raises:
@@ -70,26 +83,63 @@ class WebSockets:
         Source: D5, D17, D43; dashly-rts 2.1 and 2.3; RFC 6455, section 4.2.
         """
         services = self._services
-        subscription = services.read(request, path)
+        subscription = services.read(request, path, self._mount)
         services.check_origin(request)
-        answer = handshake(request, headers=ALWAYS)
+        spoken = (NCHAN_META,) if self._mount.nchan else ()
+        answer = handshake(request, subprotocols=spoken, headers=ALWAYS)
+        encoder = self._encoder_of(answer)
         try:
-            admitted = await services.admit(subscription)
-            entry = await services.enter(admitted, subscription.cursor, self._encoder)
+            admitted = await services.admit(subscription, self._mount)
+            await services.check_stored(admitted, self._mount, encoder)
+            entry, frames = await self._begin(admitted, subscription, encoder)
         except BrokerError as error:
             if not services.refuse_by_close or error.setting is not None:
                 raise  # of limits, nobody pays for an upgrade
             self._close_at_once(request, answer, subscription, error)
             return TakenOver()
+        first = _frame(self._writing.header) + b"".join(frames)
         connection = take_over(
-            request, self._connection, answer + self._first_ping(admitted, entry)
+            request, self._connection, answer + first + self._first_ping(admitted, entry, encoder)
         )
-        services.attach(entry, connection, admitted, notices=subscription.notices)
-        if parts is not None and hdrs.SEC_WEBSOCKET_KEY in parts.headers:
+        session = services.attach(entry, connection, admitted, notices=subscription.notices)
+        self._limit(session, connection)
+        if parts is not None and self._is_alike(subscription, encoder):
+            self._learn(request, parts, subscription, answer)
+        return TakenOver()
+
+    async def _begin(
+        self, admitted: Admitted, subscription: Subscription, encoder: WebSocketEncoder
+    ) -> tuple[Entry, Sequence[bytes]]:
+        if subscription.cursor is None and subscription.latest:
+            return await self._services.enter_latest(admitted, subscription, encoder)
+        return await self._services.enter(admitted, subscription.cursor, encoder), ()
+
+    def _encoder_of(self, answer: bytes) -> WebSocketEncoder:
+        """Return the encoder of a client, by the subprotocol that was chosen for it."""
+        if not self._mount.nchan or NCHAN_META.encode() not in answer:
+            return self._encoder
+        return self._services.encoders.get(WebSocketEncoder, self._writing, True)
+
+    def _limit(self, session: Session, connection: WebSocketConnection) -> None:
+        limit_lifetime(
+            self._services.wheel,
+            session,
+            self._mount.ttl_s,
+            lambda: connection.write(self._last_words),
+        )
+
+    def _is_alike(self, subscription: Subscription, encoder: WebSocketEncoder) -> bool:
+        """Tell whether another request of this shape is served in the shortest way."""
+        plain = encoder is self._encoder and not self._writing.header and self._mount.ttl_s is None
+        return plain and self._services.is_alike(subscription, self._mount)
+
+    def _learn(
+        self, request: web.BaseRequest, parts: Cut, subscription: Subscription, answer: bytes
+    ) -> None:
+        if hdrs.SEC_WEBSOCKET_KEY in parts.headers:
             template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
             route = partial(self._open_again, template, subscription.notices)
-            services.recall.learn(request, parts, subscription, route)
-        return TakenOver()
+            self._services.recall.learn(request, parts, subscription, route)
 
     def _open_again(
         self,
@@ -154,7 +204,7 @@ class WebSockets:
         connection = self._connection()
         hand_over(transport, connection, b"")
         admitted = newcomer.admitted
-        connection.write(newcomer.answer + self._first_ping(admitted, entry))
+        connection.write(newcomer.answer + self._first_ping(admitted, entry, self._encoder))
         if newcomer.seat.early:
             connection.data_received(newcomer.seat.early)
         self._services.attach(entry, connection, admitted, notices=newcomer.notices)
@@ -164,11 +214,11 @@ class WebSockets:
             admitted.tenant, admitted.channels, cursor, self._encoder
         )
 
-    def _first_ping(self, admitted: Admitted, entry: Entry) -> bytes:
+    def _first_ping(self, admitted: Admitted, entry: Entry, encoder: WebSocketEncoder) -> bytes:
         """Return the ping that opens a stream, at the session's own cursor."""
         if PING_CHANNEL not in admitted.channels:
             return b""
-        return self._encoder.message(ping_message(self._services.wall_clock(), entry.cursor))
+        return encoder.message(ping_message(self._services.wall_clock(), entry.cursor))
 
     def _connection(self) -> WebSocketConnection:
         services = self._services
@@ -192,3 +242,8 @@ class WebSockets:
         # A client may adopt this cursor; a newcomer's would have begun now.
         cursor = subscription.cursor or Cursor(int(self._services.wall_clock()), 0)
         connection.end(error, cursor, retry_after_s)
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a frame with a text, or nothing."""
+    return text_frame(text) if text else b""

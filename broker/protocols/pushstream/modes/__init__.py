@@ -1,0 +1,1 @@
+"""The modes of this dialect: how a subscriber is served, one module each."""
