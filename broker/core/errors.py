@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -53,6 +54,7 @@ class BrokerError(Exception):
     retry: ClassVar[bool] = False
     slug: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -72,7 +74,6 @@ class BrokerError(Exception):
         self.setting = setting
         self.retry_after_s = retry_after_s
         self.index: int | None = None
-        self.headers: Mapping[str, str] = {}
 
     def within(self, place: str, index: int) -> None:
         """

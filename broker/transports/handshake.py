@@ -6,7 +6,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha1
 from http import HTTPStatus
-from typing import ClassVar, Final
+from types import MappingProxyType
+from typing import Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
@@ -28,11 +29,13 @@ class UpgradeRequired(BadHeader):
     status = HTTPStatus.UPGRADE_REQUIRED
     slug = "upgrade-required"
     title = "Upgrade required"
-    headers: ClassVar[Mapping[str, str]] = {
-        hdrs.UPGRADE: "websocket",
-        hdrs.CONNECTION: hdrs.UPGRADE,
-        hdrs.SEC_WEBSOCKET_VERSION: _VERSION,
-    }
+    headers = MappingProxyType(
+        {
+            hdrs.UPGRADE: "websocket",
+            hdrs.CONNECTION: hdrs.UPGRADE,
+            hdrs.SEC_WEBSOCKET_VERSION: _VERSION,
+        }
+    )
 
 
 def handshake(
