@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 import contextlib
+import ctypes
 import logging
 import os
 import select
@@ -22,6 +23,7 @@ Work = Callable[[int, Callable[[], None]], int]
 
 _HEARD: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _READY: Final = b"!"
+_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,12 @@ class Supervisor:
 
     def _start(self, worker: _Worker) -> None:
         reading, writing = os.pipe()
+        supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
             os.close(reading)
             _leave_signals()
+            _end_with(supervisor)
             code = 1
             try:
                 code = self._work(worker.number, lambda: _tell(writing))
@@ -232,6 +236,14 @@ def _signals() -> Iterator[socket.socket]:
             signal.signal(number, handler)
         reading.close()
         writing.close()
+
+
+def _end_with(supervisor: int) -> None:
+    """Have the kernel end a worker, as by SIGTERM, when its supervisor is gone; on Linux."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor:  # it went before that
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave_signals() -> None:

@@ -68,6 +68,15 @@ async def test_a_supervisor_stops_with_its_workers() -> None:
         assert not any(command(pid) for pid in pids)
 
 
+async def test_workers_end_with_their_supervisor() -> None:
+    """A supervisor that is killed leaves nobody behind who would hold its ports."""
+    async with BrokerProcess("--workers", "2", "--drain-s", "0") as broker:
+        pids = workers(broker.pid)
+        assert 2 == len(pids)
+        broker.kill()
+        await eventually(lambda: not any("serve" in command(pid) for pid in pids), 10)
+
+
 async def test_workers_that_cannot_start_end_the_supervisor() -> None:
     """A store that cannot be reached is told once, instead of being tried for ever."""
     flags = ("--workers", "2", "--store", "redis://127.0.0.1:1/0", "--store-timeout-s", "1")
