@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from asyncio import Future
+from collections.abc import Callable, Iterable
 import asyncio
 import contextlib
 import random
@@ -15,6 +16,7 @@ from broker.census import Census, Switchboard, headcount
 from broker.core.errors import Draining
 from broker.core.mounts import SubscriberMount, mounts_of
 from broker.core.ring import Retention
+from broker.events import ChannelEvents
 from broker.hub import Hub
 from broker.hub.audit import Audit
 from broker.hub.feed import FeedLimits
@@ -33,7 +35,7 @@ from broker.settings import ListenAddress, Settings
 from broker.shares import ShareLimits, Shares
 from broker.stopwatch import Stopwatch
 from broker.store.base import Listener as Announcements
-from broker.store.base import Store
+from broker.store.base import Publication, Store, Stored
 from broker.subscribe import Subscriber
 from broker.transports.listener import HttpListener
 from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
@@ -118,8 +120,10 @@ class Node:
             self.hub.high_water,
             PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
             self.hub.wrote,
-            stopwatch.accepted,
+            self._accepted if settings.events_channel else stopwatch.accepted,
         )
+        self._stopwatch = stopwatch
+        self._events = self._channel_events(settings.events_channel)
         self.census = Census(store, lambda question: headcount(self.hub, question), loop.time)
         self._around = Surroundings(
             settings, self.meters, self.wheel, self.is_draining, self.retry_after_s, wall_clock
@@ -166,7 +170,7 @@ class Node:
         self._lag_watch.start()
         await self.internal.open()
         room = WaitingRoom(settings.max_waiting_subscribers)
-        subscriber = Subscriber(self.hub, sync, self.attendance, room)
+        subscriber = Subscriber(self.hub, sync, self.attendance, room, self._events)
         mounts = mounts_of(self.catalog.mounts, SubscriberMount)
         self.public, self._endpoints = public_listener(
             self._around, subscriber, self._admission, self._verifier, mounts
@@ -185,10 +189,25 @@ class Node:
             sessions=lambda: self.attendance.count,
             patrol=self.patrol,
             census=self.census,
+            destroyed=self._destroyed,
             draining=self.is_draining,
             wall_clock=self._wall_clock,
             metrics=self.register.total,
         )
+
+    def _channel_events(self, channel: str) -> ChannelEvents | None:
+        if not channel:
+            return None
+        return ChannelEvents(channel, self.publisher.submit, self._rule_retention, self._loop)
+
+    def _accepted(self, tenant: str, publication: Publication, answer: Future[Stored]) -> None:
+        self._stopwatch.accepted(tenant, publication, answer)
+        if self._events is not None:
+            self._events.accepted(tenant, publication, answer)
+
+    def _destroyed(self, tenant: str, channels: Iterable[str]) -> None:
+        if self._events is not None:
+            self._events.destroyed(tenant, channels)
 
     def replace_rules(self, catalog: Catalog) -> None:
         """Use other channel rules from now on, for those as well who came under the old ones."""
@@ -204,8 +223,11 @@ class Node:
         return "" if match is None else match.entry.pattern.text
 
     def _retention(self, channel: str) -> Retention:
+        return self._rule_retention(channel) or UNKNOWN_RETENTION
+
+    def _rule_retention(self, channel: str) -> Retention | None:
         match = self.catalog.match(channel)
-        return UNKNOWN_RETENTION if match is None else match.entry.retention
+        return None if match is None else match.entry.retention
 
     def is_draining(self) -> bool:
         """Tell whether this node serves nobody any more."""
@@ -233,6 +255,8 @@ class Node:
         if self.public is not None:
             await self.public.close()
         await self.internal.close()
+        if self._events is not None:
+            self._events.close()
         await self.publisher.close()
         await self._close_store()
         self._pump.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from broker.attendance import Attendance
@@ -9,6 +10,7 @@ from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder
 from broker.core.grants import Grants
 from broker.core.session import Outlet, Session
+from broker.events import ChannelEvents
 from broker.hub import Hub
 from broker.hub.feed import Feed
 from broker.hub.sync import Sync
@@ -38,18 +40,25 @@ class Subscriber:
         sync: Brings channels up to date.
         attendance: Notes every session.
         room: Bounds how many may wait for the store.
+        events: Tells of those who come and go; None where nobody wants to know.
 
     Attributes:
         room: The same.
     """
 
     def __init__(
-        self, hub: Hub, sync: Sync, attendance: Attendance, room: WaitingRoom | None = None
+        self,
+        hub: Hub,
+        sync: Sync,
+        attendance: Attendance,
+        room: WaitingRoom | None = None,
+        events: ChannelEvents | None = None,
     ) -> None:
         self.room = room or WaitingRoom()
         self._hub = hub
         self._sync = sync
         self._attendance = attendance
+        self._events = events
 
     def enter_now(
         self, tenant_name: str, names: tuple[str, ...], cursor: Cursor | None, encoder: Encoder
@@ -151,8 +160,15 @@ class Subscriber:
             if feed.held or feed.is_dropped:
                 feed = self._revived(feed)
             self._attendance.join(session, client)
+            if self._events is not None:
+                self._events.subscribed(feed.tenant, feed.names)
+                session.farewell = partial(self._left, self._events, feed)
             feed.attach(session, entry.cursor)
         return session
+
+    def _left(self, events: ChannelEvents, feed: Feed, session: Session) -> None:
+        self._attendance.leave(session)
+        events.unsubscribed(feed.tenant, feed.names)
 
     def renew(self, session: Session, grants: Grants) -> None:
         """Let a session go on, where it stands, with another token that allows its channels."""

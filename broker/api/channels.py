@@ -66,6 +66,7 @@ class Channels:
             raise UnknownChannel(f"nothing is known of the channel {shown(channel)}")
         # The announcement says the same; who asks this node at once must find it done.
         self._services.hub.deleted(call.tenant, channel, last)
+        self._services.destroyed(call.tenant, [channel])
         return answer(orjson.dumps({"deleted": channel}))
 
     async def messages(self, call: Call) -> web.Response:

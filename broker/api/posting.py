@@ -105,6 +105,7 @@ class Posting:
             raise UnknownChannel("no such channel holds anything or is listened to")
         for facts in found:
             await self._drop(call.tenant, facts.channel)
+        self._services.destroyed(call.tenant, [facts.channel for facts in found])
         notices = [Draft(facts.channel, text, "", DELETED) for facts in found]
         await self._intake.store(call.tenant, Publication(notices, [_UNKEPT] * len(notices)))
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import time
 
@@ -35,6 +35,7 @@ class Services:
         wheel: Ends connections and waits.
         patrol: Knows what was revoked, and sends away whom it is about.
         census: Counts the subscribers of all nodes.
+        destroyed: Told of which tenant which channels were deleted.
         sessions: Gives the number of subscribers of this node.
         draining: Tells whether this node is about to stop.
         wall_clock: Seconds since the epoch.
@@ -52,6 +53,7 @@ class Services:
     wheel: Wheel
     patrol: Patrol
     census: Census
+    destroyed: Callable[[str, Iterable[str]], None] = lambda _tenant, _channels: None
     sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     wall_clock: Callable[[], float] = time
