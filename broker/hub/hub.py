@@ -206,6 +206,7 @@ class Hub:
         touched: set[Feed] = set()
         holes: list[Channel] = []
         strays: list[str] = []
+        last = START
         for message in messages:
             channel = state.channels.get(message.channel)
             if channel is None:
@@ -213,13 +214,14 @@ class Hub:
             elif channel.pending is not None:
                 channel.defer(message, self._limits.pending)
             elif message.prev > channel.ring.head:
+                state.rise(last)  # runs stand there by now: what is missing before it is late
                 self._hold(state, channel)
                 channel.defer(message, self._limits.pending)
                 holes.append(channel)
             elif channel.ring.append(message):
                 _append(channel, message, touched)
-        if messages:
-            state.rise(messages[-1].cursor)
+            last = message.cursor
+        state.rise(last)
         for feed in touched:
             feed.wake()
         if strays:

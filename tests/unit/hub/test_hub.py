@@ -84,6 +84,22 @@ def test_P7_a_hole_is_read_before_what_follows(node: Fanout) -> None:
     assert [("a", 1), ("a", 2)] == outlet.ids
 
 
+def test_P7_a_hole_that_shows_within_a_batch_is_late(node: Fanout) -> None:
+    """Messages of the same batch have moved the cursor on already: it comes behind them."""
+    outlet = node.attach("a", "b")
+    node.store.is_manual = True
+    node.publish("a", "b", "a")
+    node.ear.drop()
+    batch = [message for announcement in node.ear.queue for message in announcement.messages]
+    node.ear.queue.clear()
+    with node.loop.inside():
+        node.hub.received(TENANT, batch)
+    node.store.is_manual = False
+    node.store.let_go()
+    node.loop.settle()
+    assert [("b", 1), ("a", 1), ("a", 2)] == outlet.ids
+
+
 def test_P7_a_cut_delays_and_disconnects_nobody(node: Fanout) -> None:
     """What was published while the connection was cut comes once it is back."""
     outlets = [node.attach("a"), node.attach("a", "b")]
