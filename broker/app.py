@@ -16,6 +16,7 @@ from broker.census import Census, Switchboard, headcount
 from broker.core.errors import Draining
 from broker.core.mounts import SubscriberMount, mounts_of
 from broker.core.ring import Retention
+from broker.core.rules import SlowPolicy
 from broker.events import ChannelEvents
 from broker.hub import Hub
 from broker.hub.audit import Audit
@@ -30,7 +31,7 @@ from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.endpoints import Endpoints
 from broker.publisher import Publisher, PublishLimits
-from broker.readings import read_flows, read_hub, read_patterns, read_process
+from broker.readings import read_flows, read_hub, read_limits, read_patterns, read_process
 from broker.settings import ListenAddress, Settings
 from broker.shares import ShareLimits, Shares
 from broker.stopwatch import Stopwatch
@@ -85,13 +86,17 @@ class Node:
         self.hub = Hub(
             turns=self._pump,
             limits=FeedLimits(
-                settings.cohort_size, settings.write_buffer_bytes, settings.max_poll_bytes
+                settings.cohort_size,
+                settings.write_buffer_bytes,
+                settings.max_poll_bytes,
+                slow_s=settings.slow_reader_s,
             ),
             retention=self._retention,
             clock=loop.time,
             linger_s=LINGER_S,
             ring_bytes=settings.ring_memory_bytes,
             healed=self.meters.storing.heals.observe,
+            slow_policy=self._slow_policy,
             pattern=self._pattern,
         )
         stopwatch = Stopwatch(
@@ -131,6 +136,7 @@ class Node:
         self.internal = internal_listener(self._around, self._api_services())
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
         read_flows(self.meters.connecting, self.meters.delivering, self.hub.flows)
+        read_limits(self.meters.limiting, self.hub.flows)
         read_patterns(self.meters.patterns, self.hub.flows)
         read_hub(self.meters.keeping, self.hub, loop.time)
         read_process(self.meters.processes, loop, alone=place is None)
@@ -228,6 +234,10 @@ class Node:
     def _rule_retention(self, channel: str) -> Retention | None:
         match = self.catalog.match(channel)
         return None if match is None else match.entry.retention
+
+    def _slow_policy(self, channel: str) -> SlowPolicy:
+        match = self.catalog.match(channel)
+        return SlowPolicy.CATCH_UP if match is None else match.entry.slow_reader
 
     def is_draining(self) -> bool:
         """Tell whether this node serves nobody any more."""

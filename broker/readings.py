@@ -12,7 +12,7 @@ from broker.auth import Verifier
 from broker.hub import Hub
 from broker.hub.flow import Flows
 from broker.metrics import Machine
-from broker.metrics.meters import Connecting, Delivering, Keeping, Patterns, Processes
+from broker.metrics.meters import Connecting, Delivering, Keeping, Limiting, Patterns, Processes
 from broker.protocols.pushstream.recall import Recall
 
 LOOK_S = 15.0
@@ -79,9 +79,18 @@ def read_flows(connecting: Connecting, delivering: Delivering, flows: Flows) -> 
     delivering.bytes.follow(lambda: flows.read(lambda flow: flow.bytes))
     delivering.replayed.follow(lambda: flows.read(lambda flow: flow.history))
     delivering.gaps.follow(lambda: flows.read(lambda flow: flow.gaps))
+    delivering.skipped.follow(lambda: flows.read(lambda flow: flow.skipped))
+    delivering.too_slow.follow(lambda: flows.read(lambda flow: flow.too_slow))
     delivering.sessions.follow(lambda: flows.read(lambda flow: flow.sessions))
     delivering.lagging.follow(lambda: flows.read(lambda flow: flow.lagging))
     delivering.lags.follow(lambda: flows.read(lambda flow: flow.lags))
+
+
+def read_limits(limiting: Limiting, flows: Flows) -> None:
+    """Have told what limits were reached without a refusal."""
+    limiting.reached.of("slow_reader_s").follow(
+        lambda: sum(flows.read(lambda flow: flow.too_slow).values())
+    )
 
 
 def read_patterns(patterns: Patterns, flows: Flows) -> None:

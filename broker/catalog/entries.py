@@ -19,6 +19,7 @@ from broker.core.rules import (
     Entry,
     Pattern,
     Rule,
+    SlowPolicy,
 )
 
 VERSION = 1
@@ -40,14 +41,24 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Size of a message: one goes in one frame to every subscriber."""
 
 _TOP_KEYS = ("version", "defaults", "channels", "mounts")
-_DEFAULTS_KEYS = ("history", "max_message")
-_ENTRY_KEYS = ("name", "description", "history", "max_message", "subscribe", "publish")
+_DEFAULTS_KEYS = ("history", "max_message", "slow_reader")
+_ENTRY_KEYS = (
+    "name",
+    "description",
+    "history",
+    "max_message",
+    "slow_reader",
+    "subscribe",
+    "publish",
+)
+_SLOW_POLICIES = tuple(policy.value for policy in SlowPolicy)
 _HISTORY_KEYS = ("messages", "age")
 
 
 class _Limits(NamedTuple):
     retention: Retention = DEFAULT_RETENTION
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+    slow_reader: SlowPolicy = SlowPolicy.CATCH_UP
 
 
 def read_entries(document: Node, problems: list[Problem]) -> list[Entry]:
@@ -101,7 +112,7 @@ class _EntryReader:
         if "name" not in table and isinstance(node, Table):
             self._report(node.place, "the entry has no name")
         pattern = self._pattern(name)
-        retention, max_message_bytes = self._limits(table, defaults)
+        limits = self._limits(table, defaults)
         public, subscribe, publish = self._access(table, pattern)
         description = ""
         if "description" in table:
@@ -112,11 +123,12 @@ class _EntryReader:
             pattern,
             name.place,
             description,
-            retention,
-            max_message_bytes,
+            limits.retention,
+            limits.max_message_bytes,
             public,
             subscribe,
             publish,
+            limits.slow_reader,
         )
 
     def _pattern(self, node: Node) -> Pattern | None:
@@ -135,14 +147,28 @@ class _EntryReader:
         return None
 
     def _limits(self, table: dict[str, Node], defaults: _Limits) -> _Limits:
-        retention, max_message_bytes = defaults
+        retention, max_message_bytes, slow_reader = defaults
         if "history" in table:
             retention = self._history(table["history"], retention)
         if "max_message" in table:
             max_message_bytes = self._values.size(
                 table["max_message"], "max_message", MAX_MESSAGE_BYTES
             )
-        return _Limits(retention, max_message_bytes)
+        if "slow_reader" in table:
+            word = self._values.choice(table["slow_reader"], "slow_reader", _SLOW_POLICIES)
+            slow_reader = slow_reader if word is None else SlowPolicy(word)
+            self._check_conflated(table["slow_reader"], slow_reader, retention)
+        elif "history" in table:
+            self._check_conflated(table["history"], slow_reader, retention)
+        return _Limits(retention, max_message_bytes, slow_reader)
+
+    def _check_conflated(self, node: Node, policy: SlowPolicy, retention: Retention) -> None:
+        """Refuse to conflate what is not kept: there is no newest message to go on from."""
+        if policy is SlowPolicy.CONFLATE and not retention.messages:
+            self._report(
+                node.place,
+                "slow_reader cannot be conflate where history keeps no message; it needs one",
+            )
 
     def _history(self, node: Node, default: Retention) -> Retention:
         table = self._values.table(node, "history", _HISTORY_KEYS)

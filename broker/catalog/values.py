@@ -59,6 +59,14 @@ class ValueReader:
             return None
         return node.text
 
+    def choice(self, node: Node, what: str, allowed: tuple[str, ...]) -> str | None:
+        """Read one of some words; None where it is none of them."""
+        text = self.text(node, what)
+        if text is None or text in allowed:
+            return text
+        self.report(node.place, f"unknown {what} {shown(text)}; {suggest(text, allowed)}")
+        return None
+
     def number(self, node: Node, what: str, low: int, high: int) -> int:
         """Read a whole number from `low` to `high`; `low` where it is none."""
         wanted = str(low) if low == high else f"a whole number from {low} to {high}"

@@ -11,19 +11,27 @@ from broker.core.message import Message
 
 class Gap(NamedTuple):
     """
-    Messages that a subscriber asked for and that are no longer kept (P3).
+    Messages that a subscriber does not get: they are no longer kept (P3), or were left out.
 
     Attributes:
         channel: Where they are missing.
         after: The subscriber's cursor; the last message it is known to have.
         first: First cursor from which on nothing is missing.
         last: Cursor of the last message that is missing; no dialect tells it.
+        skipped: How many were left out, because the channel is conflated for slow readers; 0
+            where messages are no longer kept, of which nobody knows how many there were.
     """
 
     channel: str
     after: Cursor
     first: Cursor
     last: Cursor = START
+    skipped: int = 0
+
+    def told(self) -> dict[str, object]:
+        """Return what a notice says of it, beside the channel."""
+        told: dict[str, object] = {"after": str(self.after), "first": str(self.first)}
+        return told | {"skipped": self.skipped} if self.skipped else told
 
 
 class Encoder(Protocol):

@@ -10,7 +10,7 @@ and a slug that names it in problem bodies, metrics and `docs/reference/errors.m
     - `Forbidden` 403: `ChannelForbidden`, `OriginForbidden`
     - `NotFound` 404: `UnknownChannel`, `UnknownPath`
     - `MethodNotAllowed` 405
-    - `BodyTimeout` 408
+    - `BodyTimeout`, `TooSlow` 408
     - `TooManyRevocations` 409
     - `PreconditionFailed` 412, `IdempotencyMismatch` 422
     - `BodyTooLarge` 413
@@ -307,6 +307,16 @@ class TooMany(BrokerError):
     retry = True
     slug = "too-many"
     title = "Too many requests"
+
+
+class TooSlow(BrokerError):
+    """The client reads a channel more slowly than its messages come, and it does not wait."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    close_code = 1013
+    retry = True
+    slug = "too-slow"
+    title = "Reader too slow"
 
 
 class Unavailable(BrokerError):

@@ -180,6 +180,16 @@ class Ring:
         stop = None if limit is None else first + limit
         return self._cursors[first:stop], self._messages[first:stop]
 
+    def between(self, after: Cursor, until: Cursor) -> Sequence[Cursor]:
+        """Return the cursors of the kept messages after a cursor and up to another."""
+        first = bisect_right(self._cursors, after, self._start)
+        return self._cursors[first : bisect_right(self._cursors, until, first)]
+
+    def newest(self, until: Cursor) -> Message | None:
+        """Return the last kept message up to a cursor."""
+        stop = bisect_right(self._cursors, until, self._start)
+        return self._messages[stop - 1] if stop > self._start else None
+
     def since(self, after: Cursor, limit: int | None = None) -> Sequence[Message]:
         """Return the kept messages after the cursor, oldest first, at most `limit`."""
         first = bisect_right(self._cursors, after, self._start)

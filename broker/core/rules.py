@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, NamedTuple
 import re
 
@@ -22,6 +23,24 @@ DEFAULT_MAX_MESSAGE_BYTES = 65_536
 """Size of a message: a chat message with its attachments' metadata, several times over."""
 
 _SAFE_INTEGER = 2**53
+
+
+class SlowPolicy(Enum):
+    """
+    What a subscriber gets of a channel that it reads more slowly than messages come.
+
+    Of messages, that is, which were published after its connection filled up; history that it
+    asked for comes whole, whatever the policy.
+    """
+
+    CATCH_UP = "catch_up"
+    """Every message that is kept, at the reader's own speed (P8)."""
+
+    CONFLATE = "conflate"
+    """The newest message, and how many are left out before it."""
+
+    CLOSE = "close"
+    """The end of its connection, once it is behind for too long, with its cursor."""
 
 
 class BadPattern(ValueError):
@@ -218,6 +237,7 @@ class Entry:
         public: Whether reading needs no token.
         subscribe: Rules for reading, alternatives to each other.
         publish: Rules for publishing over a public transport, alternatives to each other.
+        slow_reader: What a subscriber gets that reads too slowly.
     """
 
     pattern: Pattern
@@ -228,6 +248,7 @@ class Entry:
     public: bool = False
     subscribe: tuple[Rule, ...] = ()
     publish: tuple[Rule, ...] = ()
+    slow_reader: SlowPolicy = SlowPolicy.CATCH_UP
 
     def rules(self, action: Action) -> tuple[Rule, ...]:
         """Return the rules for an action."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BrokerError
@@ -72,6 +72,19 @@ class Place(Protocol):
         """Let a member fall behind whose outlet filled up, now or once the turn is over."""
 
 
+class Slow(NamedTuple):
+    """
+    When a reader became slow: its connection filled up, and it has not caught up since.
+
+    Attributes:
+        after: Cursor of that moment; what follows was published later.
+        since: Loop time of that moment, in seconds.
+    """
+
+    after: Cursor
+    since: float
+
+
 class Line(Protocol):
     """What a session is attached to: a feed."""
 
@@ -86,6 +99,9 @@ class Line(Protocol):
 
     def resume(self, session: Session) -> None:
         """Give a lagging session its turn to catch up."""
+
+    def slowed(self, session: Session) -> None:
+        """Take note that a lagging session's outlet filled up."""
 
 
 class State(Enum):
@@ -117,6 +133,7 @@ class Session:
     Attributes:
         blocked: Whether its outlet still holds bytes, so that nothing may be written.
         queued: Whether it waits for its turn to catch up.
+        slow: Since when its reader is slow; None while it is not.
     """
 
     __slots__ = (
@@ -131,6 +148,7 @@ class Session:
         "outlet",
         "position",
         "queued",
+        "slow",
     )
 
     def __init__(
@@ -150,6 +168,7 @@ class Session:
         self.position: int | None = None
         self.blocked = False
         self.queued = False
+        self.slow: Slow | None = None
         self._cursor = START
         self._told = _NOTHING
 
@@ -178,6 +197,7 @@ class Session:
         """Stand in a cohort from now on."""
         self.cohort = cohort
         self.position = None
+        self.slow = None
 
     def fall_behind(self) -> None:
         """Leave the cohort, keeping its place."""
@@ -233,6 +253,8 @@ class Session:
         self.blocked = True
         if self.cohort is not None:
             self.cohort.stall(self)
+        elif self.feed is not None:
+            self.feed.slowed(self)
 
     def drained(self) -> None:
         """Take note that the outlet is empty again."""

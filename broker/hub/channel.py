@@ -10,6 +10,7 @@ from broker.core.encoder import Encoder, Gap
 from broker.core.message import Message
 from broker.core.recovery import Span, join
 from broker.core.ring import History, Retention, Ring, Tally
+from broker.core.rules import SlowPolicy
 from broker.hub.forms import Forms
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Channel:
         pending: Announcements that wait for the store's history, or None when synchronised.
         is_fresh: Whether it has never been synchronised.
         used_at: When the ring was last read from, in seconds of the store's clock.
+        slow_policy: What readers get that are slow.
         encode: Returns a message's bytes in a dialect, made once.
     """
 
@@ -70,6 +72,7 @@ class Channel:
         "pattern",
         "pending",
         "ring",
+        "slow_policy",
         "used_at",
     )
 
@@ -91,6 +94,7 @@ class Channel:
         self.pending: list[Message] | None = []
         self.is_fresh = True
         self.used_at = floor.time
+        self.slow_policy = SlowPolicy.CATCH_UP
         self._forms = Forms(lambda: self.ring.floor, self._tally)
         self.encode = self._forms.encode
         self._mark = START

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import merge
-from broker.core.session import Session, State
+from broker.core.session import Session, Slow, State
 from broker.hub.channel import Channel, Late
 from broker.hub.cohort import Beat, Cohort, Cohorts
 from broker.hub.owed import Owed
-from broker.hub.replay import Piece, replay
+from broker.hub.replay import Piece
 from broker.hub.run import Run
+from broker.hub.slow import catch_up, is_conflated, send_away
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings
 
 __all__ = ["Feed", "FeedLimits", "Piece"]
@@ -42,6 +43,7 @@ class Feed:
         names: The channels asked for.
         channels: Those that come from the store.
         encoder: The dialect.
+        around: What it shares with others.
         flow: Where what it writes is counted.
         held: Number of its channels that are being synchronised.
         append: Adds a frame, with its cursor, to the run; `wake` has it written.
@@ -51,11 +53,11 @@ class Feed:
     """
 
     __slots__ = (
-        "_around",
         "_owed",
         "_run",
         "_turns",
         "append",
+        "around",
         "channels",
         "cohorts",
         "encoder",
@@ -83,7 +85,7 @@ class Feed:
         # Of channels that are being synchronised nothing is known yet, so nothing may be served.
         self._run = Run(START if self.held else around.high_water())
         self.append = self._run.append
-        self._around = around
+        self.around = around
         self._turns = around.turns
         self._owed = Owed(self.encoder)
 
@@ -108,7 +110,7 @@ class Feed:
 
     @property
     def _limit_bytes(self) -> int:
-        limits = self._around.limits
+        limits = self.around.limits
         return limits.answer_bytes if self.encoder.once else limits.piece_bytes
 
     @property
@@ -119,7 +121,7 @@ class Feed:
     def safe_cursor(self) -> Cursor:
         """Return the newest cursor up to which everything of this feed was in its run (P4)."""
         cursor = self._run.cursor
-        return cursor if self.held else max(cursor, self._around.high_water())
+        return cursor if self.held else max(cursor, self.around.high_water())
 
     def cursor_at(self, position: int) -> Cursor:
         """Return the cursor of someone who has everything before the position."""
@@ -224,7 +226,7 @@ class Feed:
         if not cohort.members:
             self.cohorts.remove(cohort)
             if self.is_empty:
-                self._around.emptied(self)
+                self.around.emptied(self)
         elif cohort.position < self._run.head:
             self._turns.queue(cohort)
         else:
@@ -258,6 +260,7 @@ class Feed:
             return
         self.lagging.add(session)
         self.flow.lagging += 1
+        self.slowed(session)
         self.catch_up(session)
 
     def leave(self, session: Session) -> Cursor:
@@ -274,7 +277,7 @@ class Feed:
             self._owed.take(session)
         if self.is_empty:
             self._run.clear()
-            self._around.emptied(self)
+            self.around.emptied(self)
         return cursor
 
     def lag(self, session: Session, cohort: Cohort) -> None:
@@ -284,6 +287,12 @@ class Feed:
         self.lagging.add(session)
         self.flow.lagging += 1
         self.flow.lags += 1
+        self.slowed(session)
+
+    def slowed(self, session: Session) -> None:
+        """Take note if a lagging session's outlet is full; polls have one answer anyway."""
+        if session.blocked and session.slow is None and not self.encoder.once:
+            session.slow = Slow(self.safe_cursor(), self.around.clock())
 
     def _leave_cohort(self, session: Session, cohort: Cohort) -> None:
         cohort.members.pop(session, None)
@@ -301,17 +310,18 @@ class Feed:
         Returns:
             Writes made, 0 or 1; the pump counts them.
         """
-        if session.state is not State.LAGGING or session.blocked:
+        if session.state is not State.LAGGING or send_away(session, self) or session.blocked:
             return 0
         owed = self._owed.take(session)
         if owed is not None:
             return self._send(session, self._encode(session, owed, owed.gaps))
         position = session.position
-        if position is not None and self._run.has(position):
+        is_whole = not is_conflated(session, self.channels)
+        if is_whole and position is not None and self._run.has(position):
             return self._catch_up_in_run(session, position)
-        piece = self.collect(session.cursor, self._limit_bytes)
+        piece = self.collect(session.cursor, self._limit_bytes, session.slow)
         if piece is None:
-            self._around.refill(self, session)
+            self.around.refill(self, session)
         elif piece.frames or piece.gaps:
             head = self._run.head if piece.complete else None
             session.advance(piece.cursor, head)
@@ -323,7 +333,8 @@ class Feed:
 
     def _encode(self, session: Session, piece: Piece, gaps: Sequence[Gap]) -> bytes:
         frames = piece.frames
-        self.flow.replay(len(frames), gap=bool(gaps))
+        self.flow.replay(len(frames), gap=any(not gap.skipped for gap in gaps))
+        self.flow.skipped += sum(gap.skipped for gap in gaps)
         if gaps and session.notices:
             frames = [*map(self.encoder.gap, gaps), *frames]
         first = max((gap.first for gap in gaps), default=None)
@@ -364,24 +375,25 @@ class Feed:
 
     # --- reading ------------------------------------------------------------
 
-    def collect(self, after: Cursor, limit_bytes: int) -> Piece | None:
+    def collect(self, after: Cursor, limit_bytes: int, slow: Slow | None = None) -> Piece | None:
         """
         Return what follows a cursor, merged over all channels, from the local rings.
 
         Args:
             after: The reader's cursor; not after the tenant's high-water mark.
             limit_bytes: Most that the frames may hold together, one message excepted.
+            slow: Since when the reader is slow, if it is.
 
         Returns:
             None when the local rings do not reach back to the cursor and the store has to be read.
         """
-        now = self._around.high_water()
+        now = self.around.high_water()
         if after >= self._run.cursor or self._is_unsettled():
             return Piece((), after if self.held else max(after, now), (), complete=True)
         for channel in self.channels:
             channel.used_at = now.time
             channel.expire(now.time)
-        return replay(self.channels, self.encoder, after, self.safe_cursor(), limit_bytes)
+        return catch_up(self.channels, self.encoder, after, self.safe_cursor(), limit_bytes, slow)
 
     def _is_unsettled(self) -> bool:
         """Tell whether rings hold what turned up late: it is shared out when the feed goes on."""

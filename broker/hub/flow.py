@@ -20,13 +20,26 @@ class Flow:
         bytes: Bytes written.
         history: Of the messages, those that were written because a reader had missed them.
         gaps: Times that a reader was told that messages are missing.
+        skipped: Messages left out for slow readers, because their channel is conflated.
+        too_slow: Readers sent away because they were slow.
         begun: Subscriptions that began; of polls, each one.
         sessions: Sessions that are attached.
         lagging: Those of them that are not live.
         lags: Times that a live session fell behind.
     """
 
-    __slots__ = ("begun", "bytes", "gaps", "history", "lagging", "lags", "messages", "sessions")
+    __slots__ = (
+        "begun",
+        "bytes",
+        "gaps",
+        "history",
+        "lagging",
+        "lags",
+        "messages",
+        "sessions",
+        "skipped",
+        "too_slow",
+    )
 
     def __init__(self) -> None:
         self.messages = 0
@@ -37,6 +50,8 @@ class Flow:
         self.sessions = 0
         self.lagging = 0
         self.lags = 0
+        self.skipped = 0
+        self.too_slow = 0
 
     def replay(self, messages: int, *, gap: bool) -> None:
         """Count messages that one reader had missed, and whether it was told that some are gone."""

@@ -11,11 +11,13 @@ from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder
 from broker.core.message import Message
 from broker.core.ring import Retention
+from broker.core.rules import SlowPolicy
 from broker.core.session import Session
 from broker.hub.budget import Budget
 from broker.hub.channel import Channel
 from broker.hub.feed import Feed
 from broker.hub.flow import Flows
+from broker.hub.slow import review
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.hub.tenant import Tenant
 
@@ -53,6 +55,7 @@ class Hub:
         ring_bytes: Memory that local rings and encoded messages may take together.
         healed: Called with the seconds for which a channel missed announcements, once it does not.
         pattern: Gives the pattern of a channel, under which its subscribers are counted.
+        slow_policy: Gives what slow readers get of a channel.
 
     Attributes:
         flows: What left towards subscribers, by transport.
@@ -69,11 +72,13 @@ class Hub:
         ring_bytes: int = RING_BYTES,
         healed: Callable[[float], None] = lambda _: None,
         pattern: Callable[[str], str] = lambda _: "",
+        slow_policy: Callable[[str], SlowPolicy] = lambda _: SlowPolicy.CATCH_UP,
     ) -> None:
         self._turns = turns
         self._limits = limits
         self._retention = retention
         self._pattern = pattern
+        self._slow_policy = slow_policy
         self._clock = clock
         self._linger_s = linger_s
         self._tenants: dict[str, Tenant] = {}
@@ -185,6 +190,7 @@ class Hub:
                 high_water=lambda: tenant.high_water,
                 refill=partial(self._sync.refill, tenant),
                 emptied=self._retire,
+                clock=self._clock,
             )
         return around
 
@@ -195,6 +201,7 @@ class Hub:
             channel = Channel(
                 name, retention, tenant.high_water, self._budget.tally, self._pattern(name)
             )
+            channel.slow_policy = self._slow_policy(name)
             tenant.channels[name] = channel
         return channel
 
@@ -322,13 +329,16 @@ class Hub:
         """Drop what nobody uses any more; to be called about once a second."""
         self.sweep()
         self._budget.keep()
+        for feed in self._feeds.values():
+            review(feed)
 
     def revise(self) -> None:
-        """Ask for every channel's retention and pattern again: the rules have changed."""
+        """Ask for every channel's retention, pattern and policy again: the rules have changed."""
         for tenant in self._tenants.values():
             for channel in tenant.channels.values():
                 channel.keep(self._retention(channel.name))
                 channel.pattern = self._pattern(channel.name)
+                channel.slow_policy = self._slow_policy(channel.name)
 
     def sweep(self) -> None:
         """Drop feeds that nobody has used for a while, and channels without feeds."""

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.recovery import Span, clip, merge
-from broker.hub.channel import Channel
+from broker.core.ring import Ring
 
 _LOOK_AHEAD = 256
 """Messages of each channel that are merged at a time: a small piece of 50 long rings must not cost
 the whole of them."""
+
+
+class Source(Protocol):
+    """
+    What messages are replayed of: a channel.
+
+    Attributes:
+        name: Its name.
+        ring: Its messages.
+    """
+
+    name: str
+    ring: Ring
+
+    def answers(self, after: Cursor) -> bool:
+        """Tell whether this node knows what follows the cursor, or that it is lost."""
+
+    def first_after(self, after: Cursor) -> Cursor:
+        """Return the cursor of the first kept message after the cursor, else the ring's floor."""
+
+    def span(self, encoder: Encoder, after: Cursor, limit: int | None = None) -> Span[bytes]:
+        """Return the messages after the cursor in a dialect, at most `limit`."""
 
 
 class Piece(NamedTuple):
@@ -34,7 +56,7 @@ class Piece(NamedTuple):
 
 
 def replay(
-    channels: Sequence[Channel], encoder: Encoder, after: Cursor, until: Cursor, limit_bytes: int
+    channels: Sequence[Source], encoder: Encoder, after: Cursor, until: Cursor, limit_bytes: int
 ) -> Piece | None:
     """
     Return what follows a cursor.
@@ -72,7 +94,7 @@ def replay(
 
 
 def _look_ahead(
-    channels: Sequence[Channel], encoder: Encoder, after: Cursor, until: Cursor
+    channels: Sequence[Source], encoder: Encoder, after: Cursor, until: Cursor
 ) -> Span[bytes]:
     """Return the next messages after a cursor, some of each channel."""
     span = merge(

@@ -24,12 +24,14 @@ class FeedLimits(NamedTuple):
         piece_bytes: Most that one write to a session holds, one message excepted.
         answer_bytes: Most that the one answer of a poll holds, one message excepted.
         pending: Announcements that may wait for the history of a channel; beyond, it is read again.
+        slow_s: Seconds that a reader may be behind where a channel does not wait for it.
     """
 
     cohort_size: int = 128
     piece_bytes: int = 65536
     answer_bytes: int = 2**20
     pending: int = 10_000
+    slow_s: float = 10.0
 
 
 class Turns(Protocol):
@@ -66,6 +68,7 @@ class Surroundings(NamedTuple):
         refill: Called with a session whose cursor the local rings do not reach back to; the
             session is queued again once they do.
         emptied: Called when the last session left.
+        clock: Loop time in seconds.
     """
 
     turns: Turns
@@ -74,3 +77,4 @@ class Surroundings(NamedTuple):
     high_water: Callable[[], Cursor]
     refill: Callable[[Feed, Session], None]
     emptied: Callable[[Feed], None]
+    clock: Callable[[], float]

@@ -111,6 +111,17 @@ class Delivering:
         "Times that a subscriber was told, or could have been, that messages it missed are no "
         "longer kept.",
     )
+    skipped: Counters = counters(
+        "broker_conflated_messages_total",
+        ("transport",),
+        "Messages that slow readers were not sent, because their channel has "
+        "`slow_reader: conflate`.",
+    )
+    too_slow: Counters = counters(
+        "broker_slow_readers_closed_total",
+        ("transport",),
+        "Subscribers that were sent away because a channel of theirs has `slow_reader: close`.",
+    )
     sessions: Gauges = gauges("broker_sessions", "transport", "Subscribers that are attached.")
     lagging: Gauges = gauges(
         "broker_sessions_lagging",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broker.settings.declare import setting
-from broker.settings.measures import Bytes, Milliseconds, Whole
+from broker.settings.measures import Bytes, Milliseconds, Seconds, Whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,13 @@ class Delivering:
         65_536,
         doc="Bytes that the kernel buffers for one subscriber (`SO_SNDBUF`).",
         why="40 stalled readers take 5 MB instead of 158, and the others are served sooner.",
+    )
+    slow_reader_s: float = setting(
+        Seconds(0.1, 3600.0),
+        10.0,
+        doc="Time for which a subscriber may be behind on a channel with `slow_reader: close`; "
+        "then its connection is closed, with its cursor.",
+        why="A page in the background is back by then; who is not had better begin anew.",
     )
     cohort_size: int = setting(
         Whole(1, 65_536, "subscribers"),

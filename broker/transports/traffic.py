@@ -13,7 +13,7 @@ LOST = 1006
 """Close code of a connection whose client went without a word (RFC 6455, section 7.1.5)."""
 
 CODES = frozenset(
-    {1000, 1001, 1002, 1003, LOST, 1007, 1008, 1009, 1011, 3401, 3403, 3500, 3502, 3503}
+    {1000, 1001, 1002, 1003, LOST, 1007, 1008, 1009, 1011, 1013, 3401, 3403, 3500, 3502, 3503}
 )
 """Close codes that are told by themselves; a client may send any of four thousand."""
 

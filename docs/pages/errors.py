@@ -56,6 +56,8 @@ ADVICE = {
     "unknown-path": "Take a path of [endpoints](endpoints.md).",
     "method-not-allowed": "Use one of the methods in the header `Allow`.",
     "body-timeout": "Send the body faster, or in smaller pieces; the limit is `request_timeout_s`.",
+    "too-slow": "Come back at once with the cursor, and read faster or fewer channels. A channel of"
+    " the list has `slow_reader: close`; the limit is `slow_reader_s`.",
     "too-many-revocations": "Revoke with `issued_before` alone, which stands for many, or raise"
     " `max_revocations`.",
     "precondition-failed": "Read the channel, then publish on top of its last message.",

@@ -11,6 +11,7 @@ from broker.core.cursor import START, Cursor
 from broker.core.encoder import Encoder
 from broker.core.message import Draft, Message
 from broker.core.ring import Retention
+from broker.core.rules import SlowPolicy
 from broker.core.session import Session
 from broker.hub import Hub
 from broker.hub.audit import Audit
@@ -71,6 +72,7 @@ class Fanout:
         linger_s: How long an empty feed is kept.
         ring_bytes: Memory of local rings.
         turns: Whose turn it is to write; a pump of its own otherwise.
+        slow_policy: Gives what slow readers get of a channel; everything otherwise.
 
     Attributes:
         log: Every message ever stored, in order; the body is its number. None knows its `prev`.
@@ -85,6 +87,7 @@ class Fanout:
         linger_s: float = 60.0,
         ring_bytes: int = 2**30,
         turns: Turns | None = None,
+        slow_policy: Callable[[str], SlowPolicy] = lambda _: SlowPolicy.CATCH_UP,
     ) -> None:
         self.loop = SteppingLoop()
         self.retention = retention
@@ -98,6 +101,7 @@ class Fanout:
             clock=self.loop.time,
             linger_s=linger_s,
             ring_bytes=ring_bytes,
+            slow_policy=slow_policy,
         )
         self.loop.run(self.store.listener(self.hub))
         [self.ear] = self.store.ears

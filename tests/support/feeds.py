@@ -29,6 +29,7 @@ class FeedStand:
 
     Attributes:
         mark: The high-water mark.
+        now: Loop time.
         refills: Sessions whose cursor the rings do not reach back to.
         emptied: How often the feed became empty.
     """
@@ -44,6 +45,7 @@ class FeedStand:
         mark: int = 0,
     ) -> None:
         self.mark = at(mark)
+        self.now = 0.0
         self.pump = HandPump()
         self.encoder = LineEncoder(once=once)
         self.refills: list[Session] = []
@@ -59,6 +61,7 @@ class FeedStand:
             high_water=lambda: self.mark,
             refill=lambda _, session: self.refills.append(session),
             emptied=lambda _: self._count(),
+            clock=lambda: self.now,
         )
         self.feed = Feed(
             FeedKey("main", ("a", "b"), self.encoder), list(self.channels.values()), around

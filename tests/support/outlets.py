@@ -41,10 +41,10 @@ class LineEncoder:
         return b"".join([*missing, *frames, f"@ {cursor}\n".encode()])
 
     def gap(self, gap: Gap) -> bytes:
-        """Return `! channel after first`."""
-        return f"! {gap.channel} {gap.after} {gap.first}\n".encode()
+        """Return `! channel after first skipped`."""
+        return f"! {gap.channel} {gap.after} {gap.first} {gap.skipped}\n".encode()
 
-    def heartbeat(self, cursor: Cursor) -> bytes:  # noqa: ARG002 - nothing carries it
+    def heartbeat(self, cursor: Cursor) -> bytes:
         """Return a dot on a line of its own; in a poll nothing."""
         return b"" if self.once else b".\n"
 
@@ -76,7 +76,8 @@ def read_lines(data: bytes) -> list[Frame | Gap | End]:
         if words[0] == "@":
             events.append(End(Cursor.parse(words[1])))
         elif words[0] == "!":
-            events.append(Gap(words[1], Cursor.parse(words[2]), Cursor.parse(words[3])))
+            after, first = map(Cursor.parse, words[2:4])
+            events.append(Gap(words[1], after, first, skipped=int(words[4])))
         elif words[0] == "?":
             events.append(Gap("", Cursor(0, 0), Cursor.parse(words[1])))
         else:

@@ -67,6 +67,9 @@ class Line:
     def resume(self, session: Session) -> None:
         """Give no turn."""
 
+    def slowed(self, session: Session) -> None:
+        """Take no note."""
+
 
 class Hall:
     """An attendance on a clock that stands still until it is moved."""

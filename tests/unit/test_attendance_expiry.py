@@ -30,6 +30,9 @@ class Line:
     def resume(self, session: Session) -> None:
         """Do nothing."""
 
+    def slowed(self, session: Session) -> None:
+        """Take no note."""
+
 
 class Stand:
     """An attendance on a loop that stands still; `skew_s` moves the wall clock alone."""

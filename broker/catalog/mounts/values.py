@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from broker.catalog.document import Listing, Node, Scalar
-from broker.catalog.problems import suggest
 from broker.catalog.values import ValueReader
 from broker.core.channels import check_channel, shown
 from broker.core.errors import BadChannel
@@ -39,14 +38,6 @@ class MountValues(ValueReader):
             )
             return ""
         return path
-
-    def choice(self, node: Node, what: str, allowed: tuple[str, ...]) -> str | None:
-        """Read one of some words."""
-        text = self.text(node, what)
-        if text is None or text in allowed:
-            return text
-        self.report(node.place, f"unknown {what} {shown(text)}; {suggest(text, allowed)}")
-        return None
 
     def flag(self, node: Node, what: str) -> bool:
         """Read `true` or `false`; false where it is neither."""

@@ -112,7 +112,7 @@ class EventSourceEncoder:
 
     def gap(self, gap: Gap) -> bytes:
         """Return the notice as an event of type `gap`; its id is the client's own cursor."""
-        told = {"channel": gap.channel, "after": str(gap.after), "first": str(gap.first)}
+        told = {"channel": gap.channel, **gap.told()}
         return self._event(gap.after, b"event: gap\n", b"data: %b\n" % orjson.dumps(told))
 
     def join(self, frames: Sequence[bytes], cursor: Cursor, gap: Cursor | None) -> bytes:  # noqa: ARG002 - the cursor is in the frames

@@ -45,7 +45,7 @@ def gap_message(gap: Gap) -> Message:
     Its cursor is the subscriber's own, because a client may keep the cursor of whatever it reads
     (dashly-rts 2.3.13).
     """
-    told = {"gap": {"after": str(gap.after), "first": str(gap.first)}}
+    told = {"gap": gap.told()}
     return Message(GAP_ID, gap.channel, orjson.dumps(told), gap.after, gap.after)
 
 

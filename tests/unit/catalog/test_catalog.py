@@ -66,6 +66,15 @@ def test_without_defaults_a_thousand_messages_and_an_hour_are_kept() -> None:
     assert 65_536 == match.max_message_bytes
 
 
+def test_slow_readers_catch_up_unless_something_else_is_said() -> None:
+    """The defaults hold for entries that say nothing, and an entry decides for itself."""
+    text = "channels: [{name: a}, {name: b, slow_reader: conflate}, {name: c, slow_reader: close}]"
+    entries = Catalog.parse(text).entries
+    assert ["catch_up", "conflate", "close"] == [entry.slow_reader.value for entry in entries]
+    entries = Catalog.parse(f"defaults: {{slow_reader: close}}\n{text}").entries
+    assert ["close", "conflate", "close"] == [entry.slow_reader.value for entry in entries]
+
+
 def test_rules_are_read_with_their_places(catalog: Catalog) -> None:
     """Values are text or booleans, with the variables that they hold."""
     entry = catalog.entries[1]
@@ -221,10 +230,11 @@ _NAMES = [
     "subscribe",
     "publish",
     "max_message",
+    "slow_reader",
     "defaults",
     "version",
 ]
-_VALUES = ["a.{x}", "{x}", "1h", "1", "public", "64k", "sub", "*a", "&a", "!!str", "~"]
+_VALUES = ["a.{x}", "{x}", "1h", "1", "public", "64k", "close", "sub", "*a", "&a", "!!str", "~"]
 _MARKS = ["'", '"', "{", "}", "[", "]", "- ", ": ", ", ", "\n", "\n  ", "\t", "#", "---\n"]
 _WORDS = st.sampled_from(_NAMES + _VALUES + _MARKS)
 

@@ -63,25 +63,25 @@ channels:
 EXPECTED = """\
 1:10: version must be 1, not "2"
 2:1: unknown key "default" in the file; did you mean "defaults"? (allowed: version, defaults, channels, mounts)
-4:3: unknown key "histroy" in defaults; did you mean "history"? (allowed: history, max_message)
+4:3: unknown key "histroy" in defaults; did you mean "history"? (allowed: history, max_message, slow_reader)
 5:16: max_message cannot be "64kb": a size is a whole number of bytes, or one with k or m, for example 64k
-7:5: unknown key "nmae" in an entry; did you mean "name"? (allowed: name, description, history, max_message, subscribe, publish)
+7:5: unknown key "nmae" in an entry; did you mean "name"? (allowed: name, description, history, max_message, slow_reader, subscribe, publish)
 7:5: the entry has no name
-9:5: unknown key "descripton" in an entry; did you mean "description"? (allowed: name, description, history, max_message, subscribe, publish)
+9:5: unknown key "descripton" in an entry; did you mean "description"? (allowed: name, description, history, max_message, slow_reader, subscribe, publish)
 10:15: unknown key "message" in history; did you mean "messages"? (allowed: messages, age)
 12:25: messages must be a whole number from 0 to 1000000, not "many"
 12:31: unknown key "ago" in history; did you mean "age"? (allowed: messages, age)
 14:25: messages must be a whole number from 0 to 1000000, not "-1"
 14:34: age cannot be "90": a duration is a whole number and a unit (s, m, h, d), for example 30m
 16:34: age must be from 1s to 30d, not "400d"
-18:5: unknown key "max_mesage" in an entry; did you mean "max_message"? (allowed: name, description, history, max_message, subscribe, publish)
+18:5: unknown key "max_mesage" in an entry; did you mean "max_message"? (allowed: name, description, history, max_message, slow_reader, subscribe, publish)
 19:18: max_message cannot be "1g": a size is a whole number of bytes, or one with k or m, for example 64k
 20:11: a variable is a name in braces, for example {user_id}; "{app_id" is not
 21:11: one segment can hold one variable, "{a}{b}" has 2
 22:11: a pattern cannot hold an empty segment
 23:11: a pattern names each variable once, "g.{a}.{a}" repeats one
 24:11: no channel can match the pattern "g*": a channel name cannot hold an asterisk: "g*"
-26:5: unknown key "subscibe" in an entry; did you mean "subscribe"? (allowed: name, description, history, max_message, subscribe, publish)
+26:5: unknown key "subscibe" in an entry; did you mean "subscribe"? (allowed: name, description, history, max_message, slow_reader, subscribe, publish)
 27:16: subscribe must be a list of rules or the word public, not "publik"; did you mean "public"? (allowed: public)
 29:17: a rule must be a mapping of claims to values, not "public"; write subscribe: public, without a list
 30:14: publish cannot be public; it takes a list of rules
@@ -129,21 +129,22 @@ ENTRY = "channels:\n  - name: a\n"
         ("---\n~\n", ["2:1: the file is empty; it needs the list channels"]),
         ("hello",
          ['1:1: the file must be a mapping with version, defaults, channels, mounts, not "hello"']),
-        ("- a", ["1:1: the file must be a mapping with version, defaults, channels, mounts, not a list"]),
+        ("- a",
+         ["1:1: the file must be a mapping with version, defaults, channels, mounts, not a list"]),
         ("version: 1", ["1:1: the file has no list channels"]),
         ("channels:", ["1:10: channels must be a list, not empty"]),
         ("channels: {a: 1}", ["1:11: channels must be a list, not a mapping"]),
         ("channels: []", ["1:11: channels is empty; nobody could read anything"]),
         ("channels:\n-\n", [("2:2: an entry must be a mapping with name, description, history,"
-                            " max_message, subscribe, publish, not empty")]),
+                            " max_message, slow_reader, subscribe, publish, not empty")]),
         ("channels:\n- [a]", [("2:3: an entry must be a mapping with name, description, history,"
-                              " max_message, subscribe, publish, not a list")]),
+                              " max_message, slow_reader, subscribe, publish, not a list")]),
         ("version: '1'\n" + ENTRY, ['1:10: version must be 1, not "1"']),
         ("version: 1.0\n" + ENTRY, ['1:10: version must be 1, not "1.0"']),
         ("defaults: 7\n" + ENTRY,
-         ['1:11: defaults must be a mapping with history, max_message, not "7"']),
+         ['1:11: defaults must be a mapping with history, max_message, slow_reader, not "7"']),
         ("defaults:\n  subscribe: public\n" + ENTRY,
-         ['2:3: unknown key "subscribe" in defaults; allowed: history, max_message']),
+         ['2:3: unknown key "subscribe" in defaults; allowed: history, max_message, slow_reader']),
         (ENTRY + "    history:\n",
          ["3:13: history must be a mapping with messages, age, not empty"]),
         (ENTRY + "    history: {messages: 10000000}\n",
@@ -160,6 +161,17 @@ ENTRY = "channels:\n  - name: a\n"
         (ENTRY + "    max_message: 0\n", ['3:18: max_message must be from 1 to 16m, not "0"']),
         (ENTRY + "    max_message: 17m\n", ['3:18: max_message must be from 1 to 16m, not "17m"']),
         (ENTRY + "    max_message: {}\n", ["3:18: max_message must be text, not a mapping"]),
+        (ENTRY + "    slow_reader: conflat\n",
+         [('3:18: unknown slow_reader "conflat"; did you mean "conflate"? (allowed: catch_up,'
+          " conflate, close)")]),
+        (ENTRY + "    slow_reader: [close]\n",
+         ["3:18: slow_reader must be text, not a list"]),
+        (ENTRY + "    slow_reader:\n",
+         ["3:17: slow_reader must be text, not empty"]),
+        (ENTRY + "    history: {messages: 0}\n    slow_reader: conflate\n",
+         [("4:18: slow_reader cannot be conflate where history keeps no message; it needs one")]),
+        ("defaults: {slow_reader: conflate}\n" + ENTRY + "    history: {messages: 0}\n",
+         [("4:14: slow_reader cannot be conflate where history keeps no message; it needs one")]),
         (ENTRY + "    description: []\n", ["3:18: description must be text, not a list"]),
         (ENTRY + "    subscribe:\n", ["3:15: subscribe must be a list, not empty"]),
         (ENTRY + "    subscribe: [{}, {}]\n",

@@ -166,3 +166,18 @@ def test_what_is_dropped_is_the_oldest() -> None:
     )
     assert ring.drop(at(9))
     assert (0, at(3), at(3)) == (len(ring), ring.floor, ring.head)
+
+
+def test_a_stretch_between_two_cursors() -> None:
+    """The first cursor is left out, the last one is not; what was evicted is not there."""
+    ring = filled(10, Retention(messages=4))
+    assert [8, 9] == [cursor.tag for cursor in ring.between(Cursor(1, 7), Cursor(1, 9))]
+    assert [7] == [cursor.tag for cursor in ring.between(START, Cursor(1, 7))]
+    assert [] == ring.between(Cursor(1, 10), Cursor(1, 20))
+
+
+def test_the_newest_up_to_a_cursor() -> None:
+    """It may be the one at the cursor; where all of that is gone, there is none."""
+    ring = filled(10, Retention(messages=4))
+    newest = [ring.newest(Cursor(1, tag)) for tag in (6, 7, 9, 30)]
+    assert [None, 7, 9, 10] == [None if each is None else each.cursor.tag for each in newest]

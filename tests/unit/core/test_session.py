@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.core.cursor import START, Cursor
 from broker.core.encoder import Gap
 from broker.core.errors import Draining
-from broker.core.session import Session, State
+from broker.core.session import Session, Slow, State
 from tests.support.messages import at
 from tests.support.outlets import RecordingOutlet
 
@@ -29,6 +29,9 @@ class Line:
 
     def resume(self, session: Session) -> None:
         self.asked.append("resume")
+
+    def slowed(self, session: Session) -> None:
+        self.asked.append("slowed")
 
 
 class Place:
@@ -94,13 +97,22 @@ def test_an_outlet_that_fills_up_and_empties() -> None:
     session.enter(line, at(0))
     session.stalled()
     session.drained()
-    assert ["resume"] == line.asked
+    assert ["slowed", "resume"] == line.asked
     session.go_live(place)
     session.stalled()
     assert ([session], True) == (place.stalled, session.blocked)
     session.fall_behind()
     session.drained()
-    assert (["resume", "resume"], False) == (line.asked, session.blocked)
+    assert (["slowed", "resume", "resume"], False) == (line.asked, session.blocked)
+
+
+def test_whoever_has_caught_up_is_slow_no_longer() -> None:
+    """Going live ends it; falling behind again begins anew."""
+    session, _, _ = made()
+    session.enter(Line(), at(0))
+    session.slow = Slow(at(0), 1.0)
+    session.go_live(Place(1))
+    assert session.slow is None
 
 
 def test_a_closed_session_does_nothing() -> None:

@@ -27,11 +27,11 @@ OTHER_SNAKES = {
     *("error_message", "retry_after", "expires_at"),  # of answers
     *("worker_connections", "worker_rlimit_nofile"),  # nginx
     *("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"),  # of the store's URL
-    "max_message",  # of channel rules
     *("channel_created", "channel_destroyed"),  # events of channels
     *("client_subscribed", "client_unsubscribed"),
     *("published_messages", "stored_messages", "active_subscribers"),  # of statistics
     *("last_message_id", "nchan_publisher", "message_ttl"),  # of mounts for publishers
+    *("max_message", "slow_reader", "catch_up"),  # of channel rules
 }
 """Words with an underscore that are no settings."""
 
