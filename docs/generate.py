@@ -6,7 +6,7 @@ from pathlib import Path
 import sys
 
 from broker.settings import describe
-from docs.pages import cli, client, errors, metrics
+from docs.pages import cli, client, errors, metrics, migration
 
 DOCS = Path(__file__).parent
 PAGES = {
@@ -14,6 +14,7 @@ PAGES = {
     DOCS / "reference" / "errors.md": errors.page,
     DOCS / "reference" / "cli.md": cli.page,
     DOCS / "reference" / "metrics.md": metrics.page,
+    DOCS / "migration" / "directives.md": migration.page,
     DOCS.parent / "broker" / "assets" / "files" / "client.js": client.page,
 }
 

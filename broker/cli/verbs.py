@@ -10,6 +10,7 @@ VERBS = {
     "token": "make a token",
     "revoke": "revoke tokens",
     "explain": "say what a token may do, and why",
+    "migrate": "carry a configuration of nginx over",
 }
 """Every verb and what it does; each is the module of its name in this package."""
 

@@ -9,14 +9,19 @@ import re
 import pytest
 
 from broker.api.headers import EVENT_ID, EVENT_TYPE, IDEMPOTENCY_KEY, IF_MATCH
+from broker.catalog.mounts.kinds import KINDS
 from broker.cli.verbs import VERBS
 from broker.metrics import METRICS
+from broker.migration.table import GUARDS, TABLE, TAKEN
 from broker.settings import SETTINGS
 from docs.pages.cli import parser
 from docs.pages.errors import errors
 from tests.support.markdown import PAGES, ROOT, blocks, code_words, invocations, read
 
 REFERENCE = ROOT / "docs" / "reference"
+
+MOUNT_KEYS = {key for kind in KINDS for keys in kind.keys.values() for key in keys}
+"""Keys of mounts."""
 
 OTHER_VARIABLES = {"BROKER_TOKEN", "BROKER_API_KEY"}
 """Variables of the command line that are no settings."""
@@ -30,6 +35,7 @@ OTHER_SNAKES = {
     *("channel_created", "channel_destroyed"),  # events of channels
     *("client_subscribed", "client_unsubscribed"),
     *("published_messages", "stored_messages", "active_subscribers"),  # of statistics
+    "last_event_id",  # of nchan's clients
     *("last_message_id", "nchan_publisher", "message_ttl"),  # of mounts for publishers
     *("max_message", "slow_reader", "catch_up"),  # of channel rules
 }
@@ -59,7 +65,8 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     variables = set(re.findall(r"\bBROKER_[A-Z_]+\b", read(page)))
     assert set() == variables - {setting.env for setting in SETTINGS.values()} - OTHER_VARIABLES
     snakes = {word for word in code_words(page) if SNAKE.fullmatch(word) and word[:5] != "test_"}
-    assert set() == snakes - SETTINGS.keys() - METRICS.keys() - OTHER_SNAKES
+    known = SETTINGS.keys() | METRICS.keys() | TABLE.keys() | GUARDS | TAKEN | MOUNT_KEYS
+    assert set() == snakes - known - OTHER_SNAKES
 
 
 def test_every_setting_is_in_the_reference() -> None:
