@@ -96,11 +96,11 @@ def test_every_key_of_a_stream() -> None:
     [
         (
             "  - standrd\n",
-            '3:5: a mount is a mapping or the word standard, not "standrd"; did you mean "standard"?',
+            '3:5: a mount is a mapping or the word standard, not "standrd"; did you mean',
         ),
         (
             "  - {path: /a, mode: shortpol}\n",
-            '3:22: unknown mode "shortpol"; did you mean "shortpoll"? (allowed: websocket, longpoll,',
+            '3:22: unknown mode "shortpol"; did you mean "shortpoll"? (allowed: ',
         ),
         ("  - {mode: longpoll}\n", "3:5: the mount has no path"),
         ("  - {path: /a}\n", "3:5: the mount has no mode; allowed: websocket, "),

@@ -15,7 +15,7 @@ from broker.core.message import Message
 from broker.core.notices import DELETED
 from broker.core.templates import parse_template
 from broker.protocols.pushstream.envelope import envelope
-from broker.protocols.pushstream.rendering import renderer
+from broker.protocols.pushstream.rendering import Render, renderer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["</script>", "'", '"', "\\", "\u2028", "<!--", "&amp;", "~id~", "a\nb", "}{"]
@@ -105,12 +105,12 @@ def test_plain_text_is_as_it_was_published(message: Message) -> None:
     assert text_of(message).encode() == renderer(parse_template("~text~"))(message)
 
 
-@pytest.mark.parametrize(
-    "make", [envelope, renderer(parse_template('{"id":~id~,"x":"~event-type~"}'))]
-)
-def test_a_deletion_is_told_with_its_own_id_and_a_real_cursor(make: object) -> None:
+TEMPLATED = renderer(parse_template('{"id":~id~,"x":"~event-type~","tag":"~tag~"}'))
+
+
+@pytest.mark.parametrize("make", [envelope, TEMPLATED], ids=["envelope", "template"])
+def test_a_deletion_is_told_with_its_own_id_and_a_real_cursor(make: Render) -> None:
     """`id` is -2, no event type is seen, the cursor is the message's."""
-    assert callable(make)
     cursor = Cursor(1000, 7)
     made = json.loads(make(Message(9, "a", b'"Channel deleted"', cursor, cursor, "", DELETED)))
     assert -2 == made["id"]
