@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,10 +25,31 @@ class Late(NamedTuple):
     Attributes:
         messages: Messages that were found, in order.
         gap: What is lost for good, or None.
+        mark: The last cursor that may have been handed out before.
     """
 
     messages: Sequence[Message]
     gap: Gap | None
+    mark: Cursor
+
+
+class Arrear(NamedTuple):
+    """
+    A message that turned up late, as far as it matters to who comes back.
+
+    Attributes:
+        prev: Cursor of its predecessor.
+        cursor: Where it stands.
+        mark: Whoever stands between there and the mark may have been passed over.
+    """
+
+    prev: Cursor
+    cursor: Cursor
+    mark: Cursor
+
+
+MAX_ARREARS = 256
+"""Arrears that a channel remembers; beyond, the oldest are forgotten."""
 
 
 class Channel:
@@ -58,6 +80,7 @@ class Channel:
     """
 
     __slots__ = (
+        "_arrears",
         "_forms",
         "_late",
         "_lost",
@@ -100,6 +123,7 @@ class Channel:
         self._mark = START
         self._late: list[Message] = []
         self._lost: tuple[Cursor, Cursor] | None = None
+        self._arrears: deque[Arrear] = deque(maxlen=MAX_ARREARS)
 
     @property
     def memory_bytes(self) -> int:
@@ -144,6 +168,24 @@ class Channel:
         cursors, messages = self.ring.stretch(after, limit)
         items = self._forms.encode_all(cursors, messages, encoder)
         return Span(cursors, items, limit is None or len(messages) < limit)
+
+    @property
+    def arrears_until(self) -> Cursor:
+        """Who comes with a later cursor was not passed over."""
+        return self._arrears[-1].mark if self._arrears else START
+
+    def arrears(self, after: Cursor) -> tuple[list[Message], Gap | None]:
+        """Return the late messages that who stands at the cursor may have been passed over with."""
+        messages: list[Message] = []
+        gap = None
+        for prev, cursor, mark in self._arrears:
+            if not cursor <= after <= mark:
+                continue
+            if cursor > self.ring.floor:
+                messages += self.ring.since(Cursor(cursor.time, cursor.tag - 1), 1)
+            else:
+                gap = Gap(self.name, prev, self.first_after(after), cursor)
+        return messages, gap
 
     # --- keeping ------------------------------------------------------------
 
@@ -238,4 +280,7 @@ class Channel:
         messages, self._late = self._late, []
         lost, self._lost = self._lost, None
         gap = None if lost is None else Gap(self.name, lost[0], self.first_after(lost[1]), lost[1])
-        return Late(messages, gap) if messages or gap else None
+        if gap is not None:
+            self._arrears.append(Arrear(gap.after, gap.last, self._mark))
+        self._arrears.extend(Arrear(each.prev, each.cursor, self._mark) for each in messages)
+        return Late(messages, gap, self._mark) if messages or gap else None

@@ -87,7 +87,7 @@ class Feed:
         self.append = self._run.append
         self.around = around
         self._turns = around.turns
-        self._owed = Owed(self.encoder)
+        self._owed = Owed(self.encoder, self.channels)
 
     # --- state ------------------------------------------------------------
 
@@ -255,7 +255,8 @@ class Feed:
         session.enter(self, cursor)
         self.flow.begun += 1
         self.flow.sessions += 1
-        if not self.held and not session.blocked and cursor >= self._run.cursor:
+        waits = self._owed.greet(session) or self.held or session.blocked
+        if not waits and cursor >= self._run.cursor:
             self.cohorts.open(self, self._run.head).admit(session)
             return
         self.lagging.add(session)
@@ -373,8 +374,6 @@ class Feed:
         else:
             self._trim()
 
-    # --- reading ------------------------------------------------------------
-
     def collect(self, after: Cursor, limit_bytes: int, slow: Slow | None = None) -> Piece | None:
         """
         Return what follows a cursor, merged over all channels, from the local rings.
@@ -393,7 +392,8 @@ class Feed:
         for channel in self.channels:
             channel.used_at = now.time
             channel.expire(now.time)
-        return catch_up(self.channels, self.encoder, after, self.safe_cursor(), limit_bytes, slow)
+        found = catch_up(self.channels, self.encoder, after, self.safe_cursor(), limit_bytes, slow)
+        return self._owed.added(found, after)
 
     def _is_unsettled(self) -> bool:
         """Tell whether rings hold what turned up late: it is shared out when the feed goes on."""

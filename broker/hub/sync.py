@@ -173,7 +173,7 @@ class Sync:
             cuts = tenant.cuts
             behind = [channel for channel in behind if tenant.has(channel)]
             await self._listen(tenant, [channel.name for channel in behind])
-            await self.tick(tenant)
+            await self._listener.tick(tenant.name, _beyond(tenant, behind))
             while behind and cuts == tenant.cuts:
                 lookups = [Lookup(channel.name, channel.ring.head) for channel in behind]
                 histories = await self._reader.read(tenant, lookups)
@@ -237,6 +237,17 @@ def _take(tenant: Tenant, channel: Channel, history: History) -> bool:
         return False
     channel.ring.reach(mark)
     return True
+
+
+def _beyond(tenant: Tenant, channels: Sequence[Channel]) -> Cursor:
+    """
+    Return a cursor that the tick must reach.
+
+    Where something may turn up late it is one that was not handed out yet, so that a cursor tells
+    whether its holder was passed over.
+    """
+    time, tag = tenant.high_water
+    return Cursor(time, tag + any(not channel.is_fresh for channel in channels))
 
 
 def _lost_up_to(channel: Channel, history: History, mark: Cursor) -> Cursor:

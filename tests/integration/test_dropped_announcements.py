@@ -104,10 +104,6 @@ async def test_P7_a_dropped_announcement_is_made_up_for(
     assert sorted(each.cursor for each in got) == [each.cursor for each in got]
 
 
-@pytest.mark.xfail(
-    reason="Hub.received holds a channel at the high-water mark of before the announcements that "
-    "it is handing on, so what was dropped among them does not count as late"
-)
 @pytest.mark.parametrize("stream", ["websocket", "events"])
 async def test_P7_one_dropped_among_others_that_arrive_together_is_made_up_for(
     valkey_server: StoreServer, stream: str
@@ -141,10 +137,6 @@ async def test_P7_the_audit_finds_what_nothing_names(valkey_server: StoreServer)
     assert [(A, 1), (A, 2), (B, 1)] == heard(got)
 
 
-@pytest.mark.xfail(
-    reason="a poll is answered with a cursor past what was dropped, and is not attached when that "
-    "shows: the next poll begins behind it and is not told of a gap"
-)
 @pytest.mark.parametrize("mode", ["longpoll", "shortpoll"])
 async def test_P7_a_poll_gets_what_was_dropped_before_its_cursor(
     valkey_server: StoreServer, mode: str

@@ -127,7 +127,7 @@ def test_P7_what_turns_up_behind_the_mark_is_late() -> None:
     channel.hold(at(2))
     channel.extend([two, three])
     before = channel.is_late
-    assert Late([two], None) == channel.release()
+    assert Late([two], None, at(2)) == channel.release()
     assert (True, False) == (before, channel.is_late)
 
 
@@ -138,7 +138,7 @@ def test_P3_what_is_lost_behind_the_mark_is_told() -> None:
     channel.hold(at(5))
     channel.skip(at(4))
     channel.extend(chain("a", 6, after=4))
-    assert Late([], Gap("a", at(1), at(6), at(4))) == channel.release()
+    assert Late([], Gap("a", at(1), at(6), at(4)), at(5)) == channel.release()
 
 
 def test_a_gap_behind_no_cursor_is_not_late() -> None:
