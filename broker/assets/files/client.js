@@ -1225,17 +1225,22 @@ class WebSocketLink {
         resolve(false); // the page's own rules forbid it
         return;
       }
-      const timer = setTimeout(() => socket.close(), this.#options.connectTimeoutS * 1000);
+      const end = (event) => {
+        clearTimeout(timer);
+        resolve(false);
+        if (socket === this.#socket) this.#closed(event);
+      };
+      const timer = setTimeout(() => {
+        resolve(false);
+        socket.close();
+      }, this.#options.connectTimeoutS * 1000);
       socket.onopen = () => {
         clearTimeout(timer);
         resolve(true);
       };
       socket.onmessage = ({ data }) => this.#hear(data);
-      socket.onclose = (event) => {
-        clearTimeout(timer);
-        resolve(false);
-        if (socket === this.#socket) this.#closed(event);
-      };
+      socket.onclose = end;
+      socket.onerror = () => setTimeout(end, 0, { code: 1006, reason: '' }); // Node says no more
       if (this.#closing.signal.aborted) socket.close();
     });
   }

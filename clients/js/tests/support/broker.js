@@ -39,12 +39,11 @@ export class Broker {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let said = '';
-    this.#process.stderr.on('data', (data) => { said = (said + data).slice(-4000); });
-    for await (const data of this.#process.stdout) {
-      if ((said += data).includes(READY)) break;
-    }
-    if (!said.includes(READY)) throw new Error(`the broker did not start:\n${said}`);
-    this.#process.stdout.resume?.();
+    await new Promise((resolve, reject) => {
+      this.#process.stderr.on('data', (data) => { said = (said + data).slice(-4000); });
+      this.#process.stdout.on('data', (data) => (said += data).includes(READY) && resolve());
+      this.#process.on('exit', () => reject(new Error(`the broker did not start:\n${said}`)));
+    });
   }
 
   async down(signal = 'SIGTERM') {
@@ -74,7 +73,7 @@ export class Broker {
   async publish(channel, message) {
     const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() };
     const request = { method: 'POST', headers, body: JSON.stringify(message) };
-    for (let tries = 0; tries < 200; tries += 1) {
+    for (let tries = 0; tries < 1000; tries += 1) {
       const response = await fetch(`${this.internal}/publish/${channel}`, request).catch(() => null);
       if (response?.ok) return (await response.json()).messages[0];
       await new Promise((resolve) => { setTimeout(resolve, 50); });

@@ -1,0 +1,169 @@
+/** The parts of the client, without a broker. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { Backoff } from '../src/backoff.js';
+import { Client, Cursor, Unreadable } from '../src/index.js';
+import * as bundled from '../../../broker/assets/files/client.js';
+import { EventReader } from '../src/eventReader.js';
+import { Lost, Refused, Unauthorized } from '../src/errors.js';
+import { errorOf, readClose, readEvent, readEvents } from '../src/message.js';
+import * as index from '../src/index.js';
+import { Site } from '../src/site.js';
+import { Tokens } from '../src/tokens.js';
+
+const DATE = 'Sat, 14 Nov 2015 15:51:54 GMT';
+const CURSOR = new Cursor(1447516314, 21);
+
+test('a cursor is read and written in every form', () => {
+  for (const tag of ['21', 'W/21', '"21"', 'W/"21"']) assert.deepEqual(CURSOR, Cursor.of(DATE, tag));
+  assert.deepEqual(CURSOR, Cursor.parse('1447516314-21'));
+  assert.equal('1447516314-21', `${CURSOR}`);
+  assert.equal('"1447516314-21"', JSON.stringify(CURSOR));
+  assert.equal(DATE, CURSOR.httpDate);
+  assert.equal(null, Cursor.of(null, '21'));
+  for (const text of ['', '1', '1-', '-1', '1-x', '1-1-1']) {
+    assert.throws(() => Cursor.parse(text), Unreadable);
+  }
+  assert.throws(() => Cursor.of('yesterday', '1'), Unreadable);
+});
+
+test('cursors order by time, then tag', () => {
+  const inOrder = [[1, 9], [2, 0], [2, 1], [2, 10]].map((pair) => new Cursor(...pair));
+  inOrder.forEach((one, at) => inOrder.forEach((other, place) => {
+    assert.equal(at > place, one.isAfter(other));
+  }));
+});
+
+test('an envelope is a message, a notice, a farewell or a move', () => {
+  const place = { tag: '21', time: DATE };
+  assert.deepEqual(
+    { kind: 'message', id: 3282, channel: 'c.1', message: null, cursor: CURSOR },
+    readEvent(JSON.stringify({ id: 3282, channel: 'c.1', message: null, ...place })),
+  );
+  const gap = { after: '1-1', first: '2-2' };
+  const told = { kind: 'gap', channel: 'c', after: new Cursor(1, 1), first: new Cursor(2, 2) };
+  const notice = { id: -3, channel: 'c', message: { gap }, ...place };
+  assert.deepEqual(told, readEvent(JSON.stringify(notice)));
+  assert.deepEqual(told, readEvent(JSON.stringify({ channel: 'c', ...gap })));
+  assert.deepEqual(
+    { kind: 'farewell', status: 401, reason: 'expired', cursor: CURSOR },
+    readEvent(JSON.stringify({ error: { status: 401, message: 'expired' }, ...place })),
+  );
+  assert.deepEqual(
+    { kind: 'farewell', status: 503, reason: 'stopping', cursor: CURSOR },
+    readEvent('{"cursor":"1447516314-21","status":503,"message":"stopping"}'),
+  );
+  assert.equal('moved', readEvent(JSON.stringify({ refreshed: {}, ...place })).kind);
+});
+
+test('what is no envelope is left out, and its text is in no error', (context) => {
+  const said = context.mock.method(console, 'error', () => {});
+  const texts = ['', '{', '[]', 'null', '{}', '"secret"', '{"id":1,"channel":"c","message":1}'];
+  assert.deepEqual([], readEvents(texts));
+  assert.equal(texts.length, said.mock.callCount());
+  for (const text of texts) {
+    assert.throws(() => readEvent(text), (error) => !error.message.includes('secret'));
+  }
+});
+
+test('a close says whether to come back, when and where', () => {
+  assert.deepEqual(
+    { status: 503, retryAfterS: 23, cursor: CURSOR },
+    readClose(3503, '{"cursor":"1447516314-21","retry_after":23}'),
+  );
+  assert.deepEqual({ status: 0, retryAfterS: null, cursor: null }, readClose(1006, ''));
+  assert.ok(errorOf(401, '') instanceof Unauthorized);
+  assert.ok(errorOf(403, '') instanceof Refused);
+  assert.ok(errorOf(0, '') instanceof Lost);
+});
+
+test('a stream may be cut anywhere', () => {
+  const stream = ': hi\r\nretry: 3000\n\nid: 1-1\ndata: one\rdata:two\r\n\r\nevent: x\n\ndata: é\n\n';
+  for (let at = 0; at <= stream.length; at += 1) {
+    const reader = new EventReader(100);
+    const got = [...reader.feed(stream.slice(0, at)), ...reader.feed(stream.slice(at))];
+    assert.deepEqual(['one\ntwo', 'é'], got);
+    assert.equal(3, reader.retryS);
+  }
+  assert.throws(() => new EventReader(10).feed('data: far too long'), Unreadable);
+});
+
+test('D49: the first retry is quick, those behind it take 20 to 30 seconds', () => {
+  for (const random of [0, 0.5, 0.999]) {
+    const backoff = new Backoff({ retryS: [20, 30], quickRetryS: 1 }, () => random);
+    assert.ok(backoff.nextS() <= 1);
+    for (let tries = 0; tries < 3; tries += 1) {
+      const waitS = backoff.nextS();
+      assert.ok(waitS >= 20 && waitS <= 30, waitS);
+    }
+    backoff.held(1);
+    assert.ok(backoff.nextS() >= 20);
+    backoff.held(60);
+    assert.ok(backoff.nextS() <= 1);
+    assert.equal(25, backoff.nextS(25));
+    assert.equal(30, backoff.nextS(1000));
+  }
+});
+
+test('a token is asked for once, however many wait for it, and again when refused', async () => {
+  let asked = 0;
+  const tokens = new Tokens(async () => `token ${(asked += 1)}`, { connectTimeoutS: 1, renewS: 30 });
+  assert.deepEqual(['token 1', 'token 1'], await Promise.all([tokens.current(), tokens.current()]));
+  await tokens.renew('token 0', new Error('refused')); // another has done it meanwhile
+  await tokens.renew('token 1', new Error('refused'));
+  assert.equal('token 2', await tokens.current());
+  assert.equal(Infinity, tokens.renewInS);
+  const fixed = new Tokens('fixed', { connectTimeoutS: 1, renewS: 30 });
+  await assert.rejects(fixed.renew('fixed', new Refused(401, 'no')), Refused);
+  const failing = new Tokens(() => { throw new Error('secret'); }, { connectTimeoutS: 1, renewS: 30 });
+  await assert.rejects(failing.current(), (error) => error instanceof Lost
+    && !error.message.includes('secret'));
+});
+
+test('a token is renewed before it runs out', async () => {
+  const token = (leftS) => `x.${btoa(JSON.stringify({ exp: Date.now() / 1000 + leftS }))}.x`;
+  for (const [leftS, waitS] of [[3600, 3570], [40, 20], [2, 2], [-5, Infinity]]) {
+    const tokens = new Tokens(() => token(leftS), { connectTimeoutS: 1, renewS: 30 });
+    await tokens.current();
+    const difference = Math.abs(tokens.renewInS - waitS);
+    assert.ok(waitS === tokens.renewInS || difference < 1, `${leftS}: ${tokens.renewInS}`);
+  }
+});
+
+test('D9: addresses of all four schemes work, and hold nothing else', () => {
+  for (const [url, base] of [
+    ['http://a:1', 'http://a:1'], ['ws://a/', 'http://a'],
+    ['https://a/b/', 'https://a/b'], ['wss://a', 'https://a'],
+  ]) assert.equal(base, new Site(url).base);
+  for (const url of ['ftp://a', 'http://u@a', 'http://a/?token=1', 'nothing']) {
+    assert.throws(() => new Site(url), TypeError);
+  }
+  const ask = { channels: ['a b', 'ü'], token: 't&', cursor: CURSOR };
+  const url = new URL(new Site('https://a').socketUrl(ask));
+  assert.equal('wss://a/websocket/a%20b/%C3%BC', url.href.split('?')[0]);
+  assert.equal('t&', url.searchParams.get('auth_token'));
+  assert.equal(DATE, url.searchParams.get('time'));
+});
+
+test('mistakes in options and channels are named at once', () => {
+  for (const options of [{ retryS: [2, 1] }, { transports: [] }, { transports: ['x'] }, { x: 1 }]) {
+    assert.throws(() => new Client('http://a', options), RangeError);
+  }
+  const client = new Client('http://a');
+  for (const channels of [[], '', ['a', ''], 'a/b']) {
+    assert.throws(() => client.subscribe(channels), RangeError);
+  }
+  assert.throws(() => client.subscribe('a', { cursor: 'x' }), Unreadable);
+});
+
+test('the one file, the modules and the types name the same things', () => {
+  assert.deepEqual(Object.keys(index).sort(), Object.keys(bundled).sort());
+  const types = readFileSync(new URL('../src/index.d.ts', import.meta.url), 'utf8');
+  const declared = [...types.matchAll(/^export class (\w+)/gm)].map((match) => match[1]);
+  assert.deepEqual(Object.keys(index).sort(), declared.sort());
+  const options = readFileSync(new URL('../src/options.js', import.meta.url), 'utf8');
+  for (const [, name] of options.matchAll(/^ {2}(\w+):/gm)) assert.match(types, new RegExp(`${name}\\?:`));
+});
