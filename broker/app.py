@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 
+from broker import __version__
 from broker.api import Services as ApiServices
 from broker.attendance import Attendance
 from broker.auth import ApiKeys, Verifier
@@ -38,6 +39,7 @@ from broker.stopwatch import Stopwatch
 from broker.store.base import Listener as Announcements
 from broker.store.base import Publication, Store, Stored
 from broker.subscribe import Subscriber
+from broker.tracing import traces_of
 from broker.transports.listener import HttpListener
 from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
 from broker.waiting_room import WaitingRoom
@@ -99,8 +101,13 @@ class Node:
             slow_policy=self._slow_policy,
             pattern=self._pattern,
         )
+        self._traces = traces_of(settings.trace_endpoint, __version__, loop.time, wall_clock)
         stopwatch = Stopwatch(
-            loop.time, self._pump, self.hub.is_wanted, self.meters.delivering.latency.observe
+            loop.time,
+            self._pump,
+            self.hub.is_wanted,
+            self.meters.delivering.latency.observe,
+            None if self._traces is None else self._traces.tell,
         )
         self._store = MeteredStore(
             store,
@@ -269,6 +276,8 @@ class Node:
             self._events.close()
         await self.publisher.close()
         await self._close_store()
+        if self._traces is not None:
+            await self._loop.run_in_executor(None, self._traces.close)
         self._pump.stop()
         self._lag_watch.stop()
         self.wheel.stop()

@@ -10,10 +10,12 @@ import logging
 import signal
 import time
 
+from broker import __version__
 from broker.app import Node
 from broker.auth import KeyRing, UnusableKey, keys_of, verifier_of
 from broker.catalog import Catalog, CatalogError
 from broker.core.errors import StoreUnavailable
+from broker.logs import event
 from broker.metrics import Place
 from broker.settings import Settings
 from broker.store.factory import open_store
@@ -75,17 +77,29 @@ async def _serve(
         await node.stop()
         return EXIT_UNAVAILABLE
     started(node)
+    _log.info("serving", extra=event("started", **_facts(node, place)))
     gc.collect()
     gc.freeze()  # what start-up made stays: no collection needs to look at it again
     await stop.wait()
-    _log.info("stopping; subscribers are sent away over %g s", settings.drain_s)
+    _log.info(
+        "stopping; subscribers are sent away over %g s",
+        settings.drain_s,
+        extra=event("stopping", drain_s=settings.drain_s),
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # a second signal ends the process at once
     await node.stop()
     fresh.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await fresh
+    _log.info("stopped", extra=event("stopped"))
     return 0
+
+
+def _facts(node: Node, place: Place | None) -> dict[str, object]:
+    addresses = {name: str(address) for name, address in node.addresses.items()}
+    worker = 0 if place is None else place.number
+    return {"version": __version__, "worker": worker, **addresses}
 
 
 def _store_options(settings: Settings) -> StoreOptions:
@@ -104,16 +118,20 @@ def _reload(node: Node, keys: KeyRing) -> None:
     try:
         catalog = Catalog.load(settings.config)
     except CatalogError as error:
-        _log.error("the channel rules stay as they were, the new ones hold mistakes\n%s", error)
+        _log.error(
+            "the channel rules stay as they were, the new ones hold mistakes\n%s",
+            error,
+            extra=event("rules-refused"),
+        )
     else:
         node.replace_rules(catalog)
-        _log.info("the channel rules were read again")
+        _log.info("the channel rules were read again", extra=event("rules-replaced"))
     try:
         keys.replace(keys_of(settings).own)
     except UnusableKey as error:
-        _log.error("the keys of tokens stay as they were\n%s", error)
+        _log.error("the keys of tokens stay as they were\n%s", error, extra=event("keys-refused"))
     else:
-        _log.info("the keys of tokens were read again")
+        _log.info("the keys of tokens were read again", extra=event("keys-replaced"))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 
+from broker.logs import event
 from broker.metrics import Roll
 
 _log = logging.getLogger(__name__)
@@ -173,7 +174,11 @@ class Supervisor:
         if self._exit_code is not None:
             return
         if not self._announced and code > 0:
-            _log.error("worker %d could not start; stopping", worker.number)
+            _log.error(
+                "worker %d could not start; stopping",
+                worker.number,
+                extra=event("worker-not-started", worker=worker.number, code=code),
+            )
             self._stop(code)
             return
         now = time.monotonic()
@@ -189,6 +194,7 @@ class Supervisor:
             pid,
             code,
             pause_s,
+            extra=event("worker-died", worker=worker.number, worker_pid=pid, code=code),
         )
 
     def _stop(self, code: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 import logging
+import re
 import secrets
 
 from aiohttp import web
 
+from broker import logs, tracing
 from broker.api.access import Guard
 from broker.api.call import Call
 from broker.api.mounts import Mounts
@@ -22,7 +25,11 @@ _log = logging.getLogger(__name__)
 ANYBODY = Principal("", MAIN_TENANT)
 """Who calls an endpoint that asks for no key."""
 
+REQUEST_ID = "X-Request-Id"
+"""Header with the id of a request, in and out; one is made up where none came, or no good one."""
+
 _REQUEST_ID_BYTES = 8
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _ENDLESS = (BodyTooLarge, BodyTimeout)
 """Refusals of bodies that may go on for ever; the rest of any other is read and dropped."""
 
@@ -51,7 +58,20 @@ class Boundary:
         self._count = refused
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request, whatever it is."""
+        """Answer a request, whatever it is, under its id."""
+        identity = _identity(request)
+        logs.request_id.set(identity)
+        tracing.parent.set(request.headers.get("traceparent", ""))
+        began = monotonic()
+        response = await self._handle(request, identity)
+        if not response.prepared:
+            response.headers[REQUEST_ID] = identity
+        if _log.isEnabledFor(logging.DEBUG):
+            took_ms = 1000 * (monotonic() - began)
+            _log.debug("%s: %d in %.1f ms", request.method, response.status, took_ms)
+        return response
+
+    async def _handle(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except BrokerError as error:
@@ -60,14 +80,13 @@ class Boundary:
         except ConnectionError:  # the client has gone
             raise
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
-            return self._failed(request.method)
+            return self._failed(request.method, identity)
 
-    def _failed(self, method: str) -> web.Response:
-        request_id = secrets.token_hex(_REQUEST_ID_BYTES)
-        _log.exception("a request failed: method %s, request id %s", method, request_id)
+    def _failed(self, method: str, identity: str) -> web.Response:
+        _log.exception("a request failed: method %s, request id %s", method, identity)
         error = InternalError("the broker failed; its log tells more")
         self._count(error)
-        return problem(error, request_id)
+        return problem(error, identity)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_site(request.headers)
@@ -76,6 +95,11 @@ class Boundary:
         name, tenant = ANYBODY if endpoint.keyless else self._guard.identify(request.headers)
         handler = self._router.handler(endpoint, request.method)
         return await handler(Call(request, tenant, rest, name))
+
+
+def _identity(request: web.BaseRequest) -> str:
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(_REQUEST_ID_BYTES)
 
 
 def _path(request: web.BaseRequest) -> str:

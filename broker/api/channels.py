@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+import logging
 
 from aiohttp import web
 import orjson
@@ -18,8 +19,11 @@ from broker.core.message import Message
 from broker.core.recovery import Span, clip
 from broker.core.ring import History
 from broker.core.rules import Match
+from broker.logs import event
 from broker.protocols.pushstream.envelope import envelope
 from broker.store.base import ChannelInfo, Lookup
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_ITEMS = 100
 """Channels or messages of one page, where the request does not say."""
@@ -67,6 +71,8 @@ class Channels:
         # The announcement says the same; who asks this node at once must find it done.
         self._services.hub.deleted(call.tenant, channel, last)
         self._services.destroyed(call.tenant, [channel])
+        facts = event("channel-emptied", tenant=call.tenant, channel=channel, by=call.publisher)
+        _log.info("the channel %s was emptied", shown(channel), extra=facts)
         return answer(orjson.dumps({"deleted": channel}))
 
     async def messages(self, call: Call) -> web.Response:

@@ -46,7 +46,14 @@ _LATE = (
     "Idempotency-Key stores them once"
 )
 _SLOW = "the body did not arrive within {:g} s"
-_UNPLAIN = (hdrs.TRANSFER_ENCODING, hdrs.CONTENT_ENCODING, hdrs.EXPECT, hdrs.CONNECTION)
+_UNPLAIN = (
+    hdrs.TRANSFER_ENCODING,
+    hdrs.CONTENT_ENCODING,
+    hdrs.EXPECT,
+    hdrs.CONNECTION,
+    "X-Request-Id",  # another one each time
+    "traceparent",
+)
 
 
 @dataclass(frozen=True, slots=True)

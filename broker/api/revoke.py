@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from heapq import nlargest
 from operator import attrgetter
+import logging
 import math
 
 from aiohttp import web
@@ -22,6 +23,9 @@ from broker.core.cursor import MAX_TIME, parse_time
 from broker.core.errors import BadBody, UnsupportedMedia
 from broker.core.revocations import Revocation
 from broker.core.tenants import is_tenant
+from broker.logs import event
+
+_log = logging.getLogger(__name__)
 
 MAX_NAME_BYTES = 512
 """Bytes in a token's id or subject: several times the longest that issuers give out."""
@@ -67,6 +71,8 @@ class Revoke:
         )
         await self._services.store.revoke(revocation)
         self._services.patrol.revoked([revocation])  # here at once, elsewhere by announcement
+        facts = event("revoked", tenant=revocation.tenant, by=call.publisher)
+        _log.info("tokens of the tenant %s were revoked", revocation.tenant, extra=facts)
         return answer(orjson.dumps({"revoked": _row(revocation)}))
 
     async def list(self, call: Call) -> web.Response:

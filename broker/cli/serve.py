@@ -17,6 +17,7 @@ from broker.metrics import Board, Place, Roll
 from broker.process import EXIT_UNAVAILABLE, run_node
 from broker.settings import SETTINGS, Settings
 from broker.supervisor import Supervisor, SupervisorLimits
+from broker.tracing import CannotTrace, require
 from broker.transports.listener import CannotListen, reserve
 
 _STOP_S = 10.0
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     for caution in settings.cautions():
         _log.warning("%s", caution)
     settings = replace(settings, max_connections=allow_connections(settings))
+    if settings.trace_endpoint:
+        _require_tracing()
     try:
         keys_of(settings)
     except UnusableKey as error:
@@ -65,6 +68,13 @@ def run(args: argparse.Namespace) -> int:
     if settings.workers > 1:
         return _run_workers(settings, catalog)
     return run_node(settings, catalog, lambda node: _say(welcome(settings, node.addresses)))
+
+
+def _require_tracing() -> None:
+    try:
+        require()
+    except CannotTrace as error:
+        raise Refused(str(error)) from error
 
 
 def _run_workers(settings: Settings, catalog: Catalog) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.settings.declare import setting
-from broker.settings.kinds import Choice, FilePath, Listen, Networks
+from broker.settings.kinds import Choice, FilePath, Listen, Networks, Url
 from broker.settings.measures import Seconds, Whole
 from broker.settings.values import ListenAddress
 
@@ -138,4 +138,12 @@ class Serving:
         "text",
         doc="Form of a log line.",
         why="The first reader is a person at a terminal.",
+    )
+    trace_endpoint: str = setting(
+        Url(("http://", "https://")),
+        "",
+        shown="empty: no tracing",
+        doc="Where spans of some publishes are sent by OTLP over HTTP, as "
+        "`http://127.0.0.1:4318/v1/traces`; needs the extra `tracing`.",
+        why="Nothing is sent anywhere, and nothing is spent on it, until it is asked for.",
     )

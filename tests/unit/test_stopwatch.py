@@ -14,6 +14,7 @@ from broker.core.ring import Retention
 from broker.hub.pump import Pump
 from broker.stopwatch import MOST_MARKS, PAUSE_S, Stopwatch
 from broker.store.base import Publication, Stored
+from broker.tracing import Publishing
 from tests.support.stepping import SteppingLoop
 
 PUBLICATION = Publication([Draft("a", b"1")], [Retention()])
@@ -26,9 +27,14 @@ class Bench:
         self.loop = SteppingLoop()
         self.seen: list[float] = []
         self.is_wanted = True
+        self.told: list[Publishing] = []
         pump = Pump(self.loop, 256, 0.0)
         self.watch = Stopwatch(
-            self.loop.time, pump, lambda _tenant, _channel: self.is_wanted, self.seen.append
+            self.loop.time,
+            pump,
+            lambda _tenant, _channel: self.is_wanted,
+            self.seen.append,
+            self.told.append,
         )
 
     def accept(self) -> Future[Stored]:
@@ -129,3 +135,22 @@ def test_a_message_is_looked_for_in_a_bounded_number_of_announcements(bench: Ben
     assert MOST_MARKS == len(lap._written)
     bench.answer(answer, 3 * MOST_MARKS)
     assert [] == bench.seen
+
+
+def test_all_that_was_seen_is_told(bench: Bench) -> None:
+    """Who traces gets every moment; of messages without readers, those up to the store."""
+    began = bench.loop.time()
+    answer = bench.accept()
+    bench.loop.advance(0.25)
+    bench.answer(answer, 5)
+    bench.loop.advance(0.25)
+    bench.hand(5)
+    [seen] = bench.told
+    assert ("main", "a", 1, "1-5") == (seen.tenant, seen.channel, seen.messages, seen.cursor)
+    moments = (seen.accepted, seen.stamped, seen.announced, seen.written)
+    assert (began, began + 0.25, began + 0.5, began + 0.5) == moments
+    bench.is_wanted = False
+    answer = bench.accept()
+    bench.answer(answer, 6)
+    assert None is bench.told[1].written
+    assert 1 == len(bench.seen)
