@@ -44,6 +44,7 @@ from broker.transports.listener import HttpListener
 from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
 from broker.waiting_room import WaitingRoom
 from broker.wheel import Wheel
+from broker.writing.batched import path_of
 
 LINGER_S = 60.0
 """Seconds that a feed without sessions is kept: longer than the pause between two polls (D49)."""
@@ -85,6 +86,7 @@ class Node:
         self._loop = loop
         self.wheel = Wheel(loop)
         self._pump = Pump(loop, settings.slice_writes, settings.max_rest_ms / 1000)
+        self._write_path = path_of(settings.io_uring)
         self.hub = Hub(
             turns=self._pump,
             limits=FeedLimits(
@@ -99,6 +101,7 @@ class Node:
             ring_bytes=settings.ring_memory_bytes,
             healed=self.meters.storing.heals.observe,
             slow_policy=self._slow_policy,
+            path=self._write_path,
             pattern=self._pattern,
         )
         self._traces = traces_of(settings.trace_endpoint, __version__, loop.time, wall_clock)
@@ -147,6 +150,7 @@ class Node:
         read_patterns(self.meters.patterns, self.hub.flows)
         read_hub(self.meters.keeping, self.hub, loop.time)
         read_process(self.meters.processes, loop, alone=place is None)
+        self.meters.processes.write_paths.follow(lambda: {self._write_path.name: 1})
         self.meters.publishing.queued.follow(lambda: self.publisher.queued)
         self._announcements: Announcements | None = None
         self._sync: Sync | None = None
@@ -279,6 +283,7 @@ class Node:
         if self._traces is not None:
             await self._loop.run_in_executor(None, self._traces.close)
         self._pump.stop()
+        self._write_path.close()
         self._lag_watch.stop()
         self.wheel.stop()
 

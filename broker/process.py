@@ -21,6 +21,7 @@ from broker.settings import Settings
 from broker.store.factory import open_store
 from broker.store.options import StoreOptions
 from broker.transports.listener import CannotListen
+from broker.writing.batched import NoUring
 
 EXIT_UNAVAILABLE = 4
 """Exit code of a process that could not reach its store, or not listen."""
@@ -60,10 +61,10 @@ async def _serve(
     await keys.refresh()
     try:
         store = open_store(settings.store, settings.data, _store_options(settings))
-    except ValueError as error:
+        node = Node(settings, store, verifier_of(settings, keys), catalog, time.time, place)
+    except (ValueError, NoUring) as error:
         _log.error("%s", error)
         return EXIT_UNAVAILABLE
-    node = Node(settings, store, verifier_of(settings, keys), catalog, time.time, place)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os import write
 from typing import TYPE_CHECKING
+
+from broker.writing.path import FAILED
 
 if TYPE_CHECKING:
     from broker.core.session import Session
     from broker.hub.feed import Feed
+    from broker.writing.path import Aim, WritePath
 
 
 class Cohort:
     """
     Live sessions of a feed that share one position in its run.
 
-    A turn writes the same bytes to every member: joined once, then one system call each
-    (`design.md` section 10, rules 2 and 3).
+    A turn writes the same bytes to every member: joined once, and sent in as few system calls as
+    the write path needs (`design.md` section 10, rules 2, 3 and 9).
 
     Attributes:
         feed: Whose run.
@@ -26,26 +28,35 @@ class Cohort:
         flushing: Whether a turn is under way; members stay until it is over.
     """
 
-    __slots__ = ("_stalled", "feed", "flushing", "members", "position", "queued")
+    __slots__ = ("_aim", "_path", "_stalled", "feed", "flushing", "members", "position", "queued")
 
-    def __init__(self, feed: Feed, position: int) -> None:
+    def __init__(self, feed: Feed, position: int, path: WritePath) -> None:
+        self._path = path
         self.feed = feed
         self.position = position
         self.members: dict[Session, int] = {}
         self.queued = False
         self.flushing = False
         self._stalled: list[Session] = []
+        self._aim: Aim | None = None
 
     def admit(self, session: Session) -> None:
         """Take in a session that stands at this position."""
         self.members[session] = session.outlet.fd
+        self._aim = None
         session.go_live(self)
+
+    def let_go(self, session: Session) -> None:
+        """Take a member out."""
+        self.members.pop(session, None)
+        self._aim = None
 
     def absorb(self, other: Cohort) -> None:
         """Take in all members of a cohort at the same position."""
         for session in other.members:
             session.cohort = self
         self.members.update(other.members)
+        self._aim = None
         other.members.clear()
 
     def stall(self, session: Session) -> None:
@@ -104,20 +115,25 @@ class Cohort:
         """Let every member go: each has its one answer."""
         cursor = self.feed.cursor_at(self.position)
         members, self.members = self.members, {}
+        self._aim = None
         self.feed.flow.sessions -= len(members)
         for session in members:
             session.dismiss(cursor)
 
     def _write(self, data: bytes) -> None:
-        size = len(data)
-        for session, fd in self.members.items():
-            try:
-                sent = write(fd, data)
-            except OSError:
-                session.outlet.write(data)
+        aim = self._aim
+        if aim is None:
+            aim = self._aim = self._path.aim(self.members.values())
+        short = self._path.write(aim, data)
+        if not short:
+            return
+        members = list(self.members)
+        for place, taken in short:
+            outlet = members[place].outlet
+            if taken == FAILED:
+                outlet.write(data)
             else:
-                if sent != size:
-                    session.outlet.spill(memoryview(data)[sent:])
+                outlet.spill(memoryview(data)[taken:])
 
 
 class Beat:
@@ -147,13 +163,15 @@ class Cohorts:
 
     Args:
         size: Sessions in one cohort at most.
+        path: How they are written to.
     """
 
-    __slots__ = ("_cohorts", "_size")
+    __slots__ = ("_cohorts", "_path", "_size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, path: WritePath) -> None:
         self._cohorts: list[Cohort] = []
         self._size = size
+        self._path = path
 
     def __iter__(self) -> Iterator[Cohort]:
         return iter(self._cohorts)
@@ -165,7 +183,7 @@ class Cohorts:
         """Return a cohort at a position that has room, new if need be."""
         cohort = self.host(position)
         if cohort is None or cohort.position != position:
-            cohort = Cohort(feed, position)
+            cohort = Cohort(feed, position, self._path)
             self._cohorts.append(cohort)
         return cohort
 

@@ -78,7 +78,7 @@ class Feed:
         self.waiting = 0
         self.idle_since = 0.0
         self.is_dropped = False
-        self.cohorts = Cohorts(around.limits.cohort_size)
+        self.cohorts = Cohorts(around.limits.cohort_size, around.path)
         self.lagging: set[Session] = set()
         pattern = channels[0].pattern if channels else ""
         self.flow = around.flows.of(self.encoder.transport, pattern)
@@ -296,7 +296,7 @@ class Feed:
             session.slow = Slow(self.safe_cursor(), self.around.clock())
 
     def _leave_cohort(self, session: Session, cohort: Cohort) -> None:
-        cohort.members.pop(session, None)
+        cohort.let_go(session)
         if not cohort.members and not cohort.flushing:
             self.cohorts.remove(cohort)
 

@@ -20,6 +20,7 @@ from broker.hub.flow import Flows
 from broker.hub.slow import review
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.hub.tenant import Tenant
+from broker.writing.path import PlainPath, WritePath
 
 PING_CHANNEL = "ping"
 """The channel that every node makes for its own sessions (D24)."""
@@ -56,6 +57,7 @@ class Hub:
         healed: Called with the seconds for which a channel missed announcements, once it does not.
         pattern: Gives the pattern of a channel, under which its subscribers are counted.
         slow_policy: Gives what slow readers get of a channel.
+        path: How live sessions are written to; by default with a system call each.
 
     Attributes:
         flows: What left towards subscribers, by transport.
@@ -73,9 +75,11 @@ class Hub:
         healed: Callable[[float], None] = lambda _: None,
         pattern: Callable[[str], str] = lambda _: "",
         slow_policy: Callable[[str], SlowPolicy] = lambda _: SlowPolicy.CATCH_UP,
+        path: WritePath | None = None,
     ) -> None:
         self._turns = turns
         self._limits = limits
+        self._path = path or PlainPath()
         self._retention = retention
         self._pattern = pattern
         self._slow_policy = slow_policy
@@ -187,6 +191,7 @@ class Hub:
                 self._turns,
                 self.flows,
                 self._limits,
+                self._path,
                 high_water=lambda: tenant.high_water,
                 refill=partial(self._sync.refill, tenant),
                 emptied=self._retire,

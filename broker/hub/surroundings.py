@@ -10,6 +10,7 @@ from broker.core.encoder import Encoder
 from broker.core.session import Session
 from broker.hub.flow import Flows
 from broker.hub.pump import Turn
+from broker.writing.path import WritePath
 
 if TYPE_CHECKING:
     from broker.hub.feed import Feed
@@ -64,6 +65,7 @@ class Surroundings(NamedTuple):
         turns: Where cohorts and lagging sessions wait for their turn to write.
         flows: Where what they write is counted.
         limits: Bounds.
+        path: How cohorts are written to.
         high_water: Gives the cursor up to which announcements were handed to this node.
         refill: Called with a session whose cursor the local rings do not reach back to; the
             session is queued again once they do.
@@ -74,6 +76,7 @@ class Surroundings(NamedTuple):
     turns: Turns
     flows: Flows
     limits: FeedLimits
+    path: WritePath
     high_water: Callable[[], Cursor]
     refill: Callable[[Feed, Session], None]
     emptied: Callable[[Feed], None]

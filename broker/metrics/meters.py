@@ -293,6 +293,11 @@ class Processes:
     """Processes."""
 
     build: Gauges = gauges("broker_build_info", "version", "Workers that run this version.")
+    write_paths: Gauges = gauges(
+        "broker_write_path",
+        "path",
+        "Workers that write to subscribers this way: `plain` or `io_uring`.",
+    )
     workers: Gauge = gauge("broker_workers", "Workers that run.")
     deaths: Counter = counter(
         "broker_worker_deaths_total", "Workers that died and were started again."

@@ -10,6 +10,7 @@ from broker.hub.channel import Channel
 from broker.hub.feed import Feed
 from broker.hub.flow import Flows
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings
+from broker.writing.path import PlainPath
 from tests.support.messages import at
 from tests.support.outlets import LineEncoder, RecordingOutlet
 from tests.support.turns import HandPump
@@ -58,6 +59,7 @@ class FeedStand:
             self.pump,
             Flows(),
             FeedLimits(cohort_size, piece_bytes, piece_bytes),
+            PlainPath(),
             high_water=lambda: self.mark,
             refill=lambda _, session: self.refills.append(session),
             emptied=lambda _: self._count(),

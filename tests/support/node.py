@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from broker.catalog import Catalog
 from broker.settings import ListenAddress, Settings
 from broker.store.base import Store
 from broker.store.memory import MemoryStore
+from broker.writing import batched
 from tests.support.clock import JumpingLoop
 from tests.support.target import Target
 from tests.support.tokens import SECRET
@@ -33,7 +34,14 @@ channels:
 """
 """Rules that let everybody read: `short.*` keeps 5 messages, `closed.*` needs a token."""
 
-_ANY_PORT = ListenAddress("127.0.0.1", 0)
+_OWN: Mapping[str, Any] = {
+    "public": ListenAddress("127.0.0.1", 0),
+    "internal": ListenAddress("127.0.0.1", 0),
+    "drain_s": 0.0,
+}
+
+# A few subscribers are written to in one call too, so that tests have both write paths.
+batched.FEW = 1
 
 
 class SharedMemoryStore(MemoryStore):
@@ -82,7 +90,7 @@ async def running_node(
     clock = clock or wall_clock()
     catalog = Catalog.parse(channels, "channels.yaml")
     node = Node(
-        Settings(**{"public": _ANY_PORT, "internal": _ANY_PORT, "drain_s": 0.0, **settings}),
+        Settings(**{**_OWN, "io_uring": _write_path(), **settings}),
         store or MemoryStore(clock),
         Verifier(KeyRing([secret_key(SECRET)]), clock, Expectations()),
         catalog,
@@ -95,6 +103,11 @@ async def running_node(
         yield RunningNode(urls["public"], urls["internal"], SECRET, node, clock)
     finally:
         await node.stop()
+
+
+def _write_path() -> str:
+    """Have what runs on uvloop write by io_uring, where there is one, and the rest without."""
+    return "auto" if "uvloop" in type(asyncio.get_running_loop()).__module__ else "off"
 
 
 def wall_clock() -> Callable[[], float]:

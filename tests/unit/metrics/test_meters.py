@@ -38,7 +38,17 @@ def test_bounds_ascend(metric: Metric) -> None:
 
 def test_no_label_names_a_channel() -> None:
     """Labels have few values: nothing is told by channel, subject, tenant or address."""
-    known = {"transport", "listener", "code", "error", "outcome", "pattern", "call", "limit"}
+    known = {
+        "transport",
+        "listener",
+        "code",
+        "error",
+        "outcome",
+        "pattern",
+        "call",
+        "limit",
+        "path",
+    }
     assert set() == {label for metric in METRICS.values() for label in metric.labels} - known - {
         "version"
     }
