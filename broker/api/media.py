@@ -34,6 +34,9 @@ _KINDS = {
     "text/plain": Media.TEXT,
 }
 
+_CODINGS = ((hdrs.CONTENT_ENCODING, "identity"), (hdrs.TRANSFER_ENCODING, "chunked"))
+"""Headers that say how a body is coded, and what they may say."""
+
 
 def read_media(headers: Mapping[str, str]) -> Media:
     """
@@ -56,11 +59,10 @@ def check_coding(headers: Mapping[str, str]) -> None:
     Raises:
         UnsupportedMedia: It is compressed.
     """
-    coding = headers.get(hdrs.CONTENT_ENCODING)
-    if coding and coding.strip().lower() != "identity":
-        raise UnsupportedMedia(
-            "compressed bodies are not taken; send it as it is", field=hdrs.CONTENT_ENCODING
-        )
+    for field, plain in _CODINGS:
+        coding = headers.get(field)
+        if coding and coding.strip().lower() != plain:
+            raise UnsupportedMedia("compressed bodies are not taken; send it as it is", field=field)
 
 
 @lru_cache(_CACHED_TYPES)

@@ -46,6 +46,7 @@ def test_no_type_is_json() -> None:
         ({"Content-Type": "text/plain; charset=latin-1"}, "Content-Type"),
         ({"Content-Encoding": "gzip"}, "Content-Encoding"),
         ({"Content-Encoding": "GZIP, identity"}, "Content-Encoding"),
+        ({"Transfer-Encoding": "gzip, chunked"}, "Transfer-Encoding"),
     ],
 )
 def test_what_is_not_taken_is_named(headers: dict[str, str], field: str) -> None:
@@ -59,6 +60,7 @@ def test_what_is_not_taken_is_named(headers: dict[str, str], field: str) -> None
 def test_identity_is_no_compression() -> None:
     """A body that says that it is not compressed is taken."""
     assert Media.JSON is read_media({"Content-Encoding": "identity"})
+    assert Media.JSON is read_media({"Transfer-Encoding": "Chunked"})
 
 
 @given(st.text(), st.text())
