@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 import re
 
 from broker.api.call import Call
@@ -82,6 +83,7 @@ def parse_names(raw: str, settings: Settings) -> tuple[str, ...]:
             raw, settings.max_publish_channels, settings.max_channel_bytes, "max_publish_channels"
         )
     except BadChannel as error:
-        if WILD in raw or RESERVED in raw.split("/"):
+        names = unquote(raw)
+        if WILD in names or RESERVED in names.split("/"):
             raise ChannelForbidden(error.detail, field="channels") from None
         raise

@@ -1,0 +1,43 @@
+"""The differential suite: every case against the broker, or against any other server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack
+from itertools import count
+import random
+
+import pytest
+
+from tests.conformance.pushstream_module import cases_nchan, cases_publisher, cases_statistics
+from tests.conformance.pushstream_module.case import Case, Listener
+from tests.conformance.pushstream_module.play import Player
+
+CASES: tuple[Case, ...] = (
+    *cases_publisher.CASES,
+    *cases_statistics.CASES,
+    *cases_nchan.CASES,
+)
+
+_RUN = random.randrange(10**9)
+_NUMBERS = count()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_case(case: Case, urls: dict[Listener, str]) -> None:
+    """The server answers as the case says: like the module, or better for the reason given."""
+    number = next(_NUMBERS)
+    names = {"channel": f"c{_RUN}x{number}", "other": f"o{_RUN}x{number}"}
+    async with AsyncExitStack() as stack:
+        await Player(urls, names, stack).play(case)
+
+
+def test_cases_have_different_names() -> None:
+    """A name stands for one case."""
+    twice = [name for name, times in Counter(case.name for case in CASES).items() if times > 1]
+    assert [] == twice
+
+
+def test_cases_say_what_the_module_does() -> None:
+    """Each says it in words, and where."""
+    assert [] == [case.name for case in CASES if not case.module or not case.section]
