@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.synced
 ARGS   ?=
 
 # Folders with Python in them; mypy refuses an empty one.
-CODE   := $(foreach dir,broker tests benchmarks docs deploy .ci,$(if $(shell find $(dir) -name '*.py' -print -quit 2>/dev/null),$(dir)))
+CODE   := $(foreach dir,broker tests benchmarks docs deploy examples .ci,$(if $(shell find $(dir) -name '*.py' -print -quit 2>/dev/null),$(dir)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check fmt test unit conformance integration e2e bench chaos coverage docs site wheel sbom run clean

@@ -30,7 +30,10 @@ STAYS = "runs until stopped"
 
 LANGUAGES = {"console", "sh", "yaml", "json", "js", "nginx", "text"}
 
-UNRUN = {("README.md", "js", "it needs a browser")}
+UNRUN = {
+    ("README.md", "js", "it needs a browser"),
+    ("docs/reference/clients.md", "js", "it needs a page"),
+}
 """Blocks with which nothing is done: page, language, reason."""
 
 TREE = ("Makefile", "pyproject.toml", "uv.lock", "channels.yaml")
@@ -68,8 +71,10 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / file, tmp_path)
     venv = tmp_path / ".venv"
     venv.mkdir()
-    (venv / "bin").symlink_to(TOOLS)
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (venv / part).symlink_to(TOOLS.parent / part)
     (venv / ".synced").touch()
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     return tmp_path
 
 
