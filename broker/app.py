@@ -33,6 +33,7 @@ from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.endpoints import Endpoints
 from broker.publisher import Publisher, PublishLimits
 from broker.readings import read_flows, read_hub, read_limits, read_patterns, read_process
+from broker.reminder import Reminder
 from broker.settings import ListenAddress, Settings
 from broker.shares import ShareLimits, Shares
 from broker.stopwatch import Stopwatch
@@ -129,6 +130,7 @@ class Node:
             verifier, lambda: self.catalog, strict=settings.strict_channels, share=shares.check
         )
         self.patrol = Patrol(self.attendance, lambda: self.catalog, loop.time, wall_clock)
+        self._reminder = Reminder(self._store, self.patrol.revocations, wall_clock, settings.tick_s)
         verifier.heed(self.patrol.is_revoked)
         self.publisher = Publisher(
             self._store,
@@ -172,6 +174,7 @@ class Node:
         await self._store.open()
         switchboard = Switchboard(self.hub, self.census)
         self._announcements = await self._store.listener(switchboard)
+        await self._reminder.open()
         await self._announcements.watch(self.patrol.revoked)
         await self.census.open(self._announcements)
         reader = Reader(self._store, settings.read_page_messages)
@@ -182,7 +185,11 @@ class Node:
         self._ticking = self._loop.create_task(ticker.run())
         pinger = Pinger(self.hub, self._wall_clock, settings.ping_interval_s)
         self.wheel.add(pinger, self._loop.time() + pinger.wait_s())
-        for item in (Heart(self.hub, settings.heartbeat_s), Poster(self.register)):
+        for item in (
+            Heart(self.hub, settings.heartbeat_s),
+            Poster(self.register),
+            self._reminder,
+        ):
             self.wheel.add(item, self._loop.time())
         self._lag_watch.start()
         await self.internal.open()
@@ -302,6 +309,7 @@ class Node:
     async def _close_store(self) -> None:
         await self.census.close()
         await self.patrol.close()
+        await self._reminder.close()
         if self._ticking is not None:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -113,6 +113,14 @@ class MeteredStore(Store):
         with self._calls.timed("revoke"):
             await self._store.revoke(revocation)
 
+    async def restore(self, revocations: Sequence[Revocation]) -> int:
+        with self._calls.timed("restore"):
+            return await self._store.restore(revocations)
+
+    async def life(self) -> str:
+        with self._calls.timed("life"):
+            return await self._store.life()
+
     def _count(self, publication: Publication, stored: Stored) -> None:
         if stored.repeated:
             self._publishing.repeated.add()

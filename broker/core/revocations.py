@@ -108,12 +108,33 @@ class Revocations:
 
     def of(self, tenant: str, now: float) -> Iterator[Revocation]:
         """Yield the revocations of a tenant that hold."""
-        for (whose, jti, sub), cuts in self._cuts.items():
-            if whose == tenant:
-                for before, until in cuts:
-                    if until > now:
-                        issued_before = None if before == math.inf else int(before)
-                        yield Revocation(tenant, until, jti, sub, issued_before)
+        for target in self._cuts:
+            if target[0] == tenant:
+                yield from self._holding(target, now)
+
+    def pages(self, now: float, size: int) -> Iterator[list[Revocation]]:
+        """
+        Yield those of all tenants that hold, some at a time; more may be added meanwhile.
+
+        Args:
+            now: Seconds since the epoch.
+            size: About how many at a time.
+        """
+        page: list[Revocation] = []
+        for target in list(self._cuts):
+            page += self._holding(target, now)
+            if len(page) >= size:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def _holding(self, target: Target, now: float) -> Iterator[Revocation]:
+        tenant, jti, sub = target
+        for before, until in self._cuts.get(target, ()):
+            if until > now:
+                issued_before = None if before == math.inf else int(before)
+                yield Revocation(tenant, until, jti, sub, issued_before)
 
     def _latest(self, target: Target, now: float) -> float:
         """Return the moment before which tokens must not have been issued; -inf without any."""

@@ -28,7 +28,8 @@ which `tests/conformance/test_store*.py` check on every implementation:
    waits for them (`StoreOptions.replicas`).
 7. **Revocations.** A revocation that was taken is kept until it ends, whatever restarts, at most so
    many per tenant; every listener that watches gets it. Who begins to watch, or was interrupted,
-   gets all that hold, then each later one in the order in which the store took them.
+   gets all that hold, then each later one in the order in which the store took them. A store that
+   may have lost some shows it by another `life`, and takes them back by `restore`.
 """
 
 from __future__ import annotations
@@ -302,4 +303,28 @@ class Store(ABC):
         Raises:
             TooManyRevocations: of this tenant, as many as are kept hold already.
             StoreUnavailable: the store did not answer in time; it may be kept or not.
+        """
+
+    @abstractmethod
+    async def restore(self, revocations: Sequence[Revocation]) -> int:
+        """
+        Keep those of some revocations that the store has lost, and announce them.
+
+        Those that it has stay as they are; those that have ended, and those of a tenant that has
+        as many as it may, are left out.
+
+        Returns:
+            How many it had lost.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time; some may be kept.
+        """
+
+    @abstractmethod
+    async def life(self) -> str:
+        """
+        Return what changes whenever the store may have lost revocations.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time.
         """

@@ -34,6 +34,11 @@ class RevocationKeys(NamedTuple):
         return f"{_PREFIX}:{{{REVOKED_TAG}}}:of:{tenant}"
 
     @property
+    def life(self) -> str:
+        """What changes whenever some may have been lost."""
+        return f"{_PREFIX}:{{{REVOKED_TAG}}}:life"
+
+    @property
     def announcements(self) -> str:
         """The announcement channel of all revocations."""
         return f"{_PREFIX}:{{{REVOKED_TAG}}}:new@{self.database}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from time import time
 from typing import NamedTuple
 
 from broker.core.cursor import START, Cursor
-from broker.core.errors import BrokerError
+from broker.core.errors import BrokerError, TooManyRevocations
 from broker.core.message import Draft, Message, Stamp
 from broker.core.revocations import Revocation
 from broker.core.ring import History, Retention, Ring
@@ -177,6 +178,22 @@ class MemoryStore(Store):
         self._revocations[revocation.tenant] = kept
         for listener in self._listeners:
             listener.revoked([revocation])
+
+    async def restore(self, revocations: Sequence[Revocation]) -> int:
+        now = self._clock()
+        known = {each._replace(until=0) for each in self.revocations() if each.until > now}
+        missing = [
+            each for each in revocations if each.until > now and each._replace(until=0) not in known
+        ]
+        kept = 0
+        for each in missing:
+            with suppress(TooManyRevocations):
+                await self.revoke(each)
+                kept += 1
+        return kept
+
+    async def life(self) -> str:
+        return ""  # it loses nothing before its process ends
 
     def revocations(self) -> list[Revocation]:
         """Return the revocations of all tenants; some may have ended."""

@@ -34,7 +34,7 @@ from broker.store.options import StoreOptions
 from broker.store.places import topology_of
 from broker.store.plan import Plan
 from broker.store.revoked import encode_revocation
-from broker.store.scripts import DELETE, INFO, PUBLISH, READ, REVOKE
+from broker.store.scripts import DELETE, INFO, LIFE, PUBLISH, READ, REVOKE
 
 _log = logging.getLogger(__name__)
 
@@ -149,17 +149,39 @@ class RedisStore(Store):
         return last and decode_cursor(last)
 
     async def revoke(self, revocation: Revocation) -> None:
+        if not await self._keep(revocation.tenant, [revocation], only_missing=False):
+            raise too_many_revocations(self._options.max_revocations)
+
+    async def restore(self, revocations: Sequence[Revocation]) -> int:
+        tenants: dict[str, list[Revocation]] = {}
+        for each in revocations:
+            tenants.setdefault(each.tenant, []).append(each)
+        kept = 0
+        for tenant, some in tenants.items():
+            kept += await self._keep(tenant, some, only_missing=True)
+        return kept
+
+    async def life(self) -> str:
+        key = RevocationKeys(self._topology.database).life
+        life: bytes = await self._commands.run(LIFE, (key,), ())
+        return life.decode()
+
+    async def _keep(
+        self, tenant: str, revocations: Sequence[Revocation], *, only_missing: bool
+    ) -> int:
+        """Keep revocations of one tenant; return how many."""
         keys = RevocationKeys(self._topology.database)
-        tenant, until, *_ = revocation
-        limit = self._options.max_revocations
-        kept = await self._commands.run(
+        pairs = ((encode_revocation(each), each.until) for each in revocations)
+        kept: int = await self._commands.run(
             REVOKE,
             (keys.tenants, keys.of(tenant)),
-            (tenant, encode_revocation(revocation), until, limit, keys.announcements),
+            (
+                *(tenant, self._options.max_revocations, keys.announcements, int(only_missing)),
+                *(word for pair in pairs for word in pair),
+            ),
             self._options.replicas,
         )
-        if not kept:
-            raise too_many_revocations(limit)
+        return kept
 
     async def _find(self, tenant: str, prefix: str, limit: int) -> list[str]:
         """Return the first names of channels that start with `prefix`."""

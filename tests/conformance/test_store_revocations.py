@@ -136,6 +136,28 @@ async def test_a_tenant_has_so_many_at_most(subject: Subject) -> None:
     await store.close()
 
 
+async def test_p9_what_was_lost_is_kept_again(subject: Subject) -> None:
+    """Only what is missing and holds; every node hears of it, and it can be said again."""
+    store = await subject.store(StoreOptions(max_revocations=3))
+    recorder = await watching(subject, store)
+    kept, lost, foreign = (
+        revocation(subject, sub="1"),
+        revocation(subject, sub="2", issued_before=1_447_516_314),
+        revocation(subject, tenant="shop", jti="a b"),
+    )
+    await store.revoke(kept)
+    ended = revocation(subject, sub="4", lasts_s=-1)
+    other_end = kept._replace(until=kept.until + 60)
+    assert 2 == await store.restore([other_end, lost, ended, foreign])
+    assert 0 == await store.restore([kept, lost, foreign])
+    assert {kept, lost, foreign} == await known(subject)
+    await eventually(lambda: [kept, lost, foreign] == recorder.revocations)
+    more = [revocation(subject, sub=sub) for sub in "567"]
+    assert 1 == await store.restore(more)
+    assert {kept, lost, foreign, more[0]} == await known(subject)
+    assert 0 == await store.restore([])
+
+
 async def test_messages_and_revocations_share_a_connection(subject: Subject, store: Store) -> None:
     """Both come to whoever wants both, and who does not watch hears of none."""
     both, deaf = Recorder(), Recorder()
@@ -183,6 +205,17 @@ async def test_p9_a_node_is_not_back_before_it_knows_all(server: ServerSubject) 
     await store.revoke(revocation(server, sub="7"))
     await eventually(lambda: "resumed" in recorder.events)
     assert {"7"} == {each.sub for each in recorder.revocations}
+
+
+async def test_p9_a_store_that_lost_everything_shows_it(server: ServerSubject) -> None:
+    """Its life is the same for every node until then, and another one afterwards."""
+    one, other = await server.store(), await server.store()
+    before = await one.life()
+    await one.revoke(revocation(server, sub="7"))
+    assert [before] * 2 == [await one.life(), await other.life()]
+    server.command("FLUSHALL")
+    after = await one.life()
+    assert before != after == await other.life()
 
 
 async def test_keys_of_revocations_expire_with_the_last(server: ServerSubject) -> None:

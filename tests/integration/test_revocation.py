@@ -10,6 +10,7 @@ import json
 import time
 
 import pytest
+import redis
 
 from broker.core.cursor import Cursor
 from broker.core.revocations import Revocation
@@ -417,3 +418,22 @@ async def test_one_more_than_there_may_be_is_refused() -> None:
         assert "max_revocations" in answer.problem["detail"]
         assert 304 == (await node.poll([CHANNEL], None, reader(node, "8"))).status
         await settled(await node.revoke(sub="7"))
+
+
+async def test_P9_a_flushed_store_is_given_the_revocations_back(valkey_url: str) -> None:
+    """A node that starts after the flush knows them from the others, as does one that ran."""
+    async with running_node(RedisStore(valkey_url), tick_s=0.05) as one:
+        token = reader(one)
+        await settled(await one.revoke(sub="7"))
+        store = RedisStore(valkey_url)
+        await store.open()
+        before = await store.life()
+        store_server = redis.Redis.from_url(valkey_url)
+        store_server.flushall()
+        assert before != await store.life()
+        await eventually(lambda: store_server.exists(RevocationKeys().of("main")))
+        store_server.close()
+        await store.close()
+        async with running_node(RedisStore(valkey_url)) as late:
+            await refused(late, token)
+        await refused(one, token)

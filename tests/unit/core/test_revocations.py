@@ -45,6 +45,19 @@ def concerns(revocation: Revocation, grants: Grants) -> bool:
     )
 
 
+@given(st.lists(revocations(), max_size=40), st.integers(1, 9), MOMENTS)
+def test_pages_hold_all_that_hold(given: list[Revocation], size: int, now: int) -> None:
+    """Each once, of every tenant, about so many at a time."""
+    known = Revocations()
+    for each in given:
+        known.add(each, 0)
+    pages = list(known.pages(now, size))
+    found = [each for page in pages for each in page]
+    holding = [each for tenant in ("main", "shop") for each in known.of(tenant, now)]
+    assert sorted(holding, key=repr) == sorted(found, key=repr)
+    assert all(len(page) >= size for page in pages[:-1])
+
+
 def test_a_revocation_is_about_the_tokens_that_it_names_p9() -> None:
     """Each kind refuses its own tokens until its end, and no other one."""
     grants = Grants.of({"sub": "7", "jti": "a", "iat": 100})
