@@ -10,6 +10,9 @@ import random
 
 from broker import __version__
 from broker.api import Services as ApiServices
+from broker.api.intake import Intake
+from broker.api.rates import Rates
+from broker.api.speech import Speech
 from broker.attendance import Attendance
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
@@ -31,6 +34,7 @@ from broker.metrics import Meters, Place, Register
 from broker.patrol import Patrol
 from broker.protocols.pushstream.admission import Admission
 from broker.protocols.pushstream.endpoints import Endpoints
+from broker.protocols.pushstream.speaking import Speaking
 from broker.publisher import Publisher, PublishLimits
 from broker.readings import read_flows, read_hub, read_limits, read_patterns, read_process
 from broker.reminder import Reminder
@@ -42,6 +46,7 @@ from broker.store.base import Publication, Store, Stored
 from broker.subscribe import Subscriber
 from broker.tracing import traces_of
 from broker.transports.listener import HttpListener
+from broker.transports.websocket import TextHook
 from broker.upkeep import Heart, LagWatch, Pinger, Poster, Ticker
 from broker.waiting_room import WaitingRoom
 from broker.wheel import Wheel
@@ -197,7 +202,7 @@ class Node:
         subscriber = Subscriber(self.hub, sync, self.attendance, room, self._events)
         mounts = mounts_of(self.catalog.mounts, SubscriberMount)
         self.public, self._endpoints = public_listener(
-            self._around, subscriber, self._admission, self._verifier, mounts
+            self._around, subscriber, self._admission, self._verifier, mounts, self._speaker
         )
         await self.public.open()
 
@@ -218,6 +223,12 @@ class Node:
             wall_clock=self._wall_clock,
             metrics=self.register.total,
         )
+
+    def _speaker(self, tokens: TextHook) -> TextHook:
+        """Return what publishes the texts of WebSockets; a connection's own rate is its limit."""
+        speech = Speech(Intake(self._api_services(), Rates(0, self._loop.time)))
+        rate = self.settings.max_client_publish_rate
+        return Speaking(speech, lambda: self.catalog, rate, self._loop.time, tokens).hear
 
     def _channel_events(self, channel: str) -> ChannelEvents | None:
         if not channel:

@@ -30,7 +30,7 @@ from broker.transports.proxies import Proxies
 from broker.transports.server import ServerOptions
 from broker.transports.stream import StreamLimits
 from broker.transports.traffic import Addresses, Carried, Traffic
-from broker.transports.websocket import WebSocketLimits
+from broker.transports.websocket import TextHook, WebSocketLimits
 from broker.wheel import Wheel
 
 _HEADER_BYTES = 1024
@@ -94,6 +94,7 @@ def public_listener(
     admission: Admission,
     verifier: Verifier,
     mounts: Sequence[SubscriberMount],
+    speaker: Callable[[TextHook], TextHook],
 ) -> tuple[HttpListener, Endpoints]:
     """
     Make the listener of subscribers.
@@ -104,6 +105,7 @@ def public_listener(
         admission: Decides who may read what.
         verifier: Checks tokens.
         mounts: What subscribers find under which path.
+        speaker: Makes what hears clients that may publish; see `Services`.
 
     Returns:
         The listener, and its endpoints, whose mounts may be replaced.
@@ -130,6 +132,7 @@ def public_listener(
         token_cookie=settings.token_cookie,
         refuse_by_close=settings.refuse_websocket == "close",
         client=proxies.client if addresses is not None else lambda _: "",
+        speaker=speaker,
     )
 
     def refusal(error: BrokerError) -> bytes:

@@ -45,6 +45,13 @@ class Publishing:
         "publishers share one rate. 0: any number.",
         why="Publishers are the operator's own, and the queue before the store is bounded anyway.",
     )
+    max_client_publish_rate: float = setting(
+        Rate(0.0, 1_000_000.0, "messages a second"),
+        20.0,
+        doc="Messages that one WebSocket may publish in a second, on average, where a mount and a "
+        "rule let it; one that publishes more is closed with 1008. 0: any number.",
+        why="Nobody types faster, and a page that runs wild costs no more than that.",
+    )
     group_commit_messages: int = setting(
         Whole(1, 10_000, "messages"),
         512,

@@ -21,7 +21,8 @@ INTERVAL_S = 1.0
 """Least time between two tokens of one connection; each may cost a signature check."""
 
 _MEMBER = "auth_token"
-_MARK = b'"auth_token"'
+TOKEN_MARK = b'"auth_token"'
+"""What stands in every text that may hold a token."""
 
 
 class Refreshing:
@@ -50,7 +51,7 @@ class Refreshing:
         A client that sends tokens faster than one each `INTERVAL_S`, or another one before the
         answer, is closed with 1008.
         """
-        if _MARK not in text:
+        if TOKEN_MARK not in text:
             return
         try:
             message = orjson.loads(text)

@@ -29,7 +29,7 @@ from broker.transports.connection import Connection
 from broker.transports.poll import PollLimits
 from broker.transports.stream import StreamLimits
 from broker.transports.traffic import Carried
-from broker.transports.websocket import WebSocketLimits
+from broker.transports.websocket import TextHook, WebSocketLimits
 from broker.wheel import Wheel
 
 ANY_ORIGIN = "*"
@@ -79,6 +79,7 @@ class Services:
         refuse_by_close: Whether a refused WebSocket is accepted and closed with a code.
         client: Tells who is behind a proxy, where that is counted.
         encoders: Those in use.
+        speaker: Makes what hears clients that may publish, of what hears of their tokens.
     """
 
     subscriber: Subscriber
@@ -97,6 +98,7 @@ class Services:
     refuse_by_close: bool = False
     client: Callable[[web.BaseRequest], str] = lambda _: ""
     encoders: Encoders = field(default_factory=Encoders)
+    speaker: Callable[[TextHook], TextHook] = lambda tokens: tokens
 
     def read(self, request: web.BaseRequest, path: str, mount: SubscriberMount) -> Subscription:
         """

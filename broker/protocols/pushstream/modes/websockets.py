@@ -62,7 +62,8 @@ class WebSockets:
         self._writing = Writing.of(mount)
         self._encoder = services.encoders.get(WebSocketEncoder, self._writing, False)
         self._last_words = _frame(self._writing.footer)
-        self._refreshing = Refreshing(services.admission, services.subscriber)
+        hear = Refreshing(services.admission, services.subscriber).hear
+        self._hear = services.speaker(hear) if mount.publish else hear
         self._newcomers: list[_Newcomer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -225,7 +226,7 @@ class WebSockets:
         return WebSocketConnection(
             services.wheel,
             services.limits.websocket,
-            self._refreshing.hear,
+            self._hear,
             services.traffic.websocket,
         )
 
