@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from urllib.parse import quote
 import re
 
+from broker.core.cursor import parse_time
 from tests.conformance.pushstream_module.case import (
     Ask,
     Body,
@@ -34,8 +35,8 @@ class Player:
 
     Attributes:
         urls: The same.
-        names: The same, and the cursor of the last answer: `{tag}`, `{date}`, and `{time}`,
-            which is the date percent-encoded.
+        names: The same, and the cursor of the last answer: `{tag}`, `{date}`, `{time}`
+            (the date percent-encoded) and `{seconds}`.
         stack: The same.
     """
 
@@ -75,6 +76,7 @@ class Player:
             self.names["tag"] = answer.headers["ETag"].removeprefix("W/")
             self.names["date"] = answer.headers.get("Last-Modified", "")
             self.names["time"] = quote(self.names["date"])
+            self.names["seconds"] = str(parse_time(self.names["date"]))
 
     async def _ask(self, step: Ask) -> Answer:
         http = await self._connection(step.listener)

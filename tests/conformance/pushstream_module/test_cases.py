@@ -9,11 +9,23 @@ import random
 
 import pytest
 
-from tests.conformance.pushstream_module import cases_nchan, cases_publisher, cases_statistics
+from tests.conformance.pushstream_module import (
+    cases_bodies,
+    cases_nchan,
+    cases_paths,
+    cases_polls,
+    cases_publisher,
+    cases_statistics,
+    cases_streams,
+)
 from tests.conformance.pushstream_module.case import Case, Listener
 from tests.conformance.pushstream_module.play import Player
 
 CASES: tuple[Case, ...] = (
+    *cases_polls.CASES,
+    *cases_streams.CASES,
+    *cases_paths.CASES,
+    *cases_bodies.CASES,
     *cases_publisher.CASES,
     *cases_statistics.CASES,
     *cases_nchan.CASES,
