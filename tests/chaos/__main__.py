@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 import argparse
@@ -13,14 +12,13 @@ import json
 import sys
 import time
 
-from benchmarks.machine import describe
 from benchmarks.processes import raise_open_files
 from tests.chaos.campaign import run_one
+from tests.chaos.facts import at_the_beginning
 from tests.chaos.matrix import MATRIX, Scenario, select
 from tests.chaos.outcome import Outcome
 from tests.chaos.report import line, markdown
 from tests.chaos.stand import Setup
-from tests.chaos.topology import choose_binary
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -56,9 +54,9 @@ def main(words: Sequence[str]) -> int:
         print(error.args[0], file=sys.stderr)
         return 2
     raise_open_files()
-    setup = Setup()
+    setup, facts = Setup(), at_the_beginning()
     outcomes, not_run = _run_all(scenarios, setup)
-    _write(options.results, outcomes, not_run, setup)
+    _write(options.results, outcomes, not_run, setup, facts)
     return int(NO_TIME in not_run.values() or any(outcome.wrong for outcome in outcomes))
 
 
@@ -84,16 +82,15 @@ def _run_all(scenarios: Sequence[Scenario], setup: Setup) -> tuple[list[Outcome]
 
 
 def _write(
-    directory: Path, outcomes: Sequence[Outcome], not_run: Mapping[str, str], setup: Setup
+    directory: Path,
+    outcomes: Sequence[Outcome],
+    not_run: Mapping[str, str],
+    setup: Setup,
+    facts: Mapping[str, str],
 ) -> None:
-    facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "store": choose_binary().name,
-        **describe(),
-    }
     directory.mkdir(parents=True, exist_ok=True)
     details = {
-        "facts": facts,
+        "facts": dict(facts),
         "not run": dict(not_run),
         "outcomes": [outcome.as_json() for outcome in outcomes],
     }

@@ -17,6 +17,9 @@ from tests.chaos.verdict import Verdict
 PEAK_S = 2.0
 """Time over which a rate of reconnects is taken."""
 
+MOST_OF_PACE = 1.2
+"""Rate at which streams may come back after a drain, as a multiple of the paced one."""
+
 STREAMS = ("websocket", "eventsource")
 
 MUST_BE_NONE = (
@@ -104,6 +107,8 @@ def conclude(
         wrong.append(f"not healed in time: {crowd['unhealed']}")
     if streams_lost and scenario.keeps_streams:
         wrong.append(f"streams ended: {streams_lost}")
+    if drain_peak is not None and drain_peak > MOST_OF_PACE:
+        wrong.append(f"streams came back at {drain_peak:.2f} times the paced rate")
     if scenario.drops and not dropped:
         wrong.append("the fault did not strike: no announcement was dropped")
     wrong += [f"a node logged: {line}" for line in complaints[:3]]

@@ -37,13 +37,15 @@ class Returner(asyncio.Protocol):
     Args:
         storm: Who counts.
         channel: Number of its channel.
+        is_prompt: Whether it was not refused before.
     """
 
-    __slots__ = ("_at", "_channel", "_head", "_storm", "_transport")
+    __slots__ = ("_at", "_channel", "_head", "_is_prompt", "_storm", "_transport")
 
-    def __init__(self, storm: Storm, channel: int) -> None:
+    def __init__(self, storm: Storm, channel: int, *, is_prompt: bool) -> None:
         self._storm = storm
         self._channel = channel
+        self._is_prompt = is_prompt
         self._at = 0
         self._head: bytes | None = b""
         self._transport: asyncio.Transport | None = None
@@ -85,12 +87,12 @@ class Returner(asyncio.Protocol):
             self._storm.wrong += 1
         self._at += len(data)
         if self._at >= len(wanted):
-            self._storm.caught_up.append(time.monotonic())
+            self._storm.caught_up.append((time.monotonic(), self._is_prompt))
 
     def _refused(self, head: Head) -> None:
         self._storm.refused += 1
         self.close()
-        self._storm.again(self._channel, head.retry_s or 1.0)
+        self._storm.come(self._channel, head.retry_s or 1.0, is_prompt=False)
 
 
 class Storm:
@@ -100,7 +102,7 @@ class Storm:
     Attributes:
         requests: What each channel's returners send.
         wanted: What each channel's returners must get.
-        caught_up: When somebody had everything that was missed.
+        caught_up: When somebody had everything that was missed, and whether it was never refused.
         live: How many got the live message.
         lost: Connections that ended.
         wrong: Times that bytes differed.
@@ -110,7 +112,7 @@ class Storm:
     def __init__(self) -> None:
         self.requests: list[bytes] = []
         self.wanted: list[bytes] = []
-        self.caught_up: list[float] = []
+        self.caught_up: list[tuple[float, bool]] = []
         self.live = 0
         self.lost = 0
         self.wrong = 0
@@ -146,13 +148,16 @@ class Storm:
         Random(1).shuffle(channels)
         began = time.monotonic()
         for channel in channels:
-            self.again(channel, 0.0)
+            self.come(channel, 0.0)
         with suppress(AssertionError):  # whoever has not caught up by then is counted
             await eventually(lambda: len(self.caught_up) + self.lost >= count, STORM_S)
-        passed = [at - began for at in self.caught_up]
+        passed = [at - began for at, _ in self.caught_up]
+        prompt = [at - began for at, is_prompt in self.caught_up if is_prompt]
         return {
             "caught_up": len(passed),
+            "prompt": len(prompt),
             "p50_s": percentile(passed, 0.5),
+            "prompt_s": max(prompt, default=math.inf),
             "last_s": max(passed, default=math.inf),
             "lost": self.lost,
             "wrong": self.wrong,
@@ -168,16 +173,16 @@ class Storm:
             returner.close()
         return self.live
 
-    def again(self, channel: int, delay_s: float) -> None:
+    def come(self, channel: int, delay_s: float, *, is_prompt: bool = True) -> None:
         """Have one come back, after a pause."""
-        task = asyncio.get_running_loop().create_task(self._connect(channel, delay_s))
+        returner = Returner(self, channel, is_prompt=is_prompt)
+        self._returners.append(returner)
+        task = asyncio.get_running_loop().create_task(self._connect(returner, delay_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, channel: int, delay_s: float) -> None:
+    async def _connect(self, returner: Returner, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
-        returner = Returner(self, channel)
-        self._returners.append(returner)
         try:
             await asyncio.get_running_loop().create_connection(
                 lambda: returner, *self._plan["node"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,14 +12,20 @@ import asyncio
 import json
 import sys
 
-from benchmarks.machine import describe
 from benchmarks.processes import raise_open_files
+from tests.chaos.facts import at_the_beginning
 from tests.chaos.slow import stall
 from tests.chaos.soak import soak
 from tests.chaos.storm import resume_storm
-from tests.chaos.topology import choose_binary
 
 RESULTS = Path(__file__).parent / "results"
+
+
+TITLES = {
+    "slow": "Stalled subscribers beside healthy ones",
+    "storm": "Everybody comes back at once to a node that was just started",
+    "soak": "Mixed load for a long time",
+}
 
 
 class Result(Protocol):
@@ -29,6 +34,10 @@ class Result(Protocol):
     @property
     def faults(self) -> Sequence[str]:
         """What must not be."""
+
+    @property
+    def figures(self) -> Mapping[str, str]:
+        """What is to be told of it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a report."""
@@ -62,21 +71,30 @@ async def measure(options: argparse.Namespace) -> Result:
     return await soak(options.minutes)
 
 
+def page(title: str, result: Result, facts: Mapping[str, str]) -> str:
+    """Return a report in Markdown."""
+    lines = [f"# {title}", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in result.figures.items()]
+    lines += ["", "## What is wrong", ""]
+    lines += [f"- {fault}" for fault in result.faults] or ["Nothing."]
+    lines += ["", "## Where it was measured", ""]
+    lines += [f"- {name}: {value}" for name, value in facts.items()]
+    return "\n".join([*lines, ""])
+
+
 def main(words: Sequence[str]) -> int:
     """Measure, write the result and return the exit code."""
     options = parse(words)
     raise_open_files()
+    facts = at_the_beginning()
     logs = StringIO()
     with redirect_stdout(logs):
         result = asyncio.run(measure(options))
-    facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "store": choose_binary().name,
-        **describe(),
-    }
     options.results.mkdir(parents=True, exist_ok=True)
-    path = options.results / f"{options.verb}.json"
-    path.write_text(json.dumps({"facts": facts, **result.as_json()}, indent=1) + "\n")
+    path = options.results / f"{options.verb}.md"
+    path.write_text(page(TITLES[options.verb], result, facts))
+    details = {"facts": facts, **result.as_json()}
+    path.with_suffix(".json").write_text(json.dumps(details, indent=1) + "\n")
     for fault in result.faults:
         print(f"wrong: {fault}")
     if result.faults:

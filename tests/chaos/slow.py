@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
+from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +30,9 @@ channels:
 NODE_FLAGS = ("--drain-s", "0", "--websocket-ping-s", "1h", "--peer-timeout-s", "1h")
 """Nothing but the write path is to end a connection here: nobody looks for signs of life."""
 
+ALONE_S = 30.0
+"""For how long the healthy ones are measured alone, each time."""
+
 BUFFER_BYTES = 128 * 1024
 """Of a stalled subscriber, in the node: its write buffer of 64 KiB and as much again."""
 
@@ -51,7 +56,8 @@ class SlowResult:
         stalled: Subscribers that do not.
         rate: Messages a second.
         seconds: For how long.
-        alone_p99_ms: Latency of the healthy ones before the others came, and after they had gone.
+        alone_p99_ms: Latency of the healthy ones before the others came, and after they had gone;
+            None where that was not measured.
         beside_p99_ms: The same beside the stalled ones.
         sound: Whether the healthy ones got everything, each time.
         grown_bytes: By how much the node's memory grew at most while they stalled.
@@ -66,7 +72,7 @@ class SlowResult:
     stalled: int
     rate: float
     seconds: float
-    alone_p99_ms: tuple[float, float]
+    alone_p99_ms: tuple[float, float] | None
     beside_p99_ms: float
     sound: bool
     grown_bytes: int
@@ -79,12 +85,7 @@ class SlowResult:
     @property
     def faults(self) -> list[str]:
         """What must not be."""
-        faults = [*self.broken[:3]]
-        least_ms, alone_ms = sorted(self.alone_p99_ms)
-        if alone_ms > max(DISTURBED * least_ms, least_ms + SLACK_MS):
-            faults.append(f"disturbed: p99 alone is {least_ms:.1f} or {alone_ms:.1f} ms; try again")
-        elif self.beside_p99_ms > max(SLOWED * alone_ms, alone_ms + SLACK_MS):
-            faults.append(f"p99 of the others: {self.beside_p99_ms:.1f} ms beside stalled ones")
+        faults = [*self.broken[:3], *self._slowed()]
         if self.grown_bytes > self.stalled * BUFFER_BYTES:
             faults.append(f"the node grew by {self.grown_bytes / 2**20:.0f} MiB")
         if not self.sound:
@@ -95,13 +96,43 @@ class SlowResult:
             faults.append(f"gaps end at {self.jumps[:3]}; the ring begins at {self.wanted_jump}")
         return faults
 
+    def _slowed(self) -> Iterator[str]:
+        """Yield what is wrong with the latency of the others."""
+        if self.alone_p99_ms is None:
+            return
+        least_ms, alone_ms = sorted(self.alone_p99_ms)
+        if alone_ms > max(DISTURBED * least_ms, least_ms + SLACK_MS):
+            yield f"disturbed: p99 alone is {least_ms:.1f} or {alone_ms:.1f} ms; try again"
+        elif self.beside_p99_ms > max(SLOWED * alone_ms, alone_ms + SLACK_MS):
+            yield f"p99 of the others: {self.beside_p99_ms:.1f} ms beside stalled ones"
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What is to be told of it."""
+        before, after = self.alone_p99_ms or (nan, nan)
+        return {
+            "subscribers": f"{self.healthy:,} that read, {self.stalled:,} that do not",
+            "load": f"{self.rate:g} messages a second for {self.seconds:g} s",
+            "p99 of those that read, alone": f"{before:.1f} ms before, {after:.1f} ms after",
+            "p99 of those that read, beside the others": f"{self.beside_p99_ms:.1f} ms",
+            "those that read got everything": "yes" if self.sound else "no",
+            "memory that the node grew by": f"{self.grown_bytes / 2**20:.0f} MiB, of at most "
+            f"{self.stalled * BUFFER_BYTES / 2**20:.0f}",
+            "stalled ones that got the last message once they woke": f"{self.complete:,}",
+            "stalled ones that were told of a gap": f"{self.told:,}",
+            "where their gaps end": f"message {', '.join(map(str, self.jumps)) or '-'}; the ring "
+            f"then began at {self.wanted_jump}",
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Return it for a report."""
         return {**asdict(self), "faults": self.faults}
 
 
-async def stall(healthy: int, stalled: int, rate: float, seconds: float) -> SlowResult:
-    """Run it: the healthy ones alone, beside stalled ones, and alone again."""
+async def stall(
+    healthy: int, stalled: int, rate: float, seconds: float, alone_s: float = ALONE_S
+) -> SlowResult:
+    """Run it: the healthy ones alone, beside stalled ones, and alone again, unless for no time."""
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         load = await asyncio.to_thread(LoadProgram.build, directory)
@@ -114,7 +145,7 @@ async def stall(healthy: int, stalled: int, rate: float, seconds: float) -> Slow
         node = BrokerProcess(*flags, environ={"BROKER_JWT_SECRET": SECRET})
         await stack.enter_async_context(node)
         words = _words(node, healthy, rate)
-        before = await _measure(load, words, min(seconds, 30.0))
+        before = await _measure(load, words, alone_s) if alone_s else None
         base = resident_bytes(node.pid)
         stallers = Aide("tests.chaos.stallers")
         stack.push_async_callback(stallers.close)
@@ -128,15 +159,15 @@ async def stall(healthy: int, stalled: int, rate: float, seconds: float) -> Slow
         published = beside["published"]["messages"]
         woken = await stallers.ask("wake", last=published - 1)
         await stallers.close()
-        after = await _measure(load, words, min(seconds, 30.0))
+        after = await _measure(load, words, alone_s) if alone_s else None
     return SlowResult(
         healthy=healthy,
         stalled=stalled,
         rate=rate,
         seconds=seconds,
-        alone_p99_ms=(_p99(before), _p99(after)),
+        alone_p99_ms=(_p99(before), _p99(after)) if before and after else None,
         beside_p99_ms=_p99(beside),
-        sound=all(result["sound"] for result in (before, beside, after)),
+        sound=all(result["sound"] for result in (before, beside, after) if result),
         grown_bytes=int(str(peak)) - base,
         complete=woken["complete"],
         told=woken["told"],

@@ -32,13 +32,16 @@ class StormResult:
         missed: Messages that each had missed.
         reads: Reads of a channel's history that reached the store.
         caught_up: How many got everything, byte for byte.
+        prompt: How many of them were never refused.
         live: How many got the next message.
         lost: Connections that ended.
         wrong: Times that bytes were not those that they had to be.
         refused: Handshakes that were refused and tried again.
         p50_s: Time until half of them had caught up.
+        prompt_s: Time until the last one had that was never refused.
         last_s: Time until the last one had.
         rate: Messages caught up with in a second, until then.
+        prompt_rate: The same, of those who were never refused.
     """
 
     returners: int
@@ -46,13 +49,16 @@ class StormResult:
     missed: int
     reads: int
     caught_up: int
+    prompt: int
     live: int
     lost: int
     wrong: int
     refused: int
     p50_s: float
+    prompt_s: float
     last_s: float
     rate: float
+    prompt_rate: float
 
     @property
     def faults(self) -> list[str]:
@@ -65,6 +71,25 @@ class StormResult:
         if self.live != self.returners:
             faults.append(f"{self.live} live")
         return faults
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """What is to be told of it."""
+        return {
+            "subscribers who came back at once": f"{self.returners:,} to {self.channels} channels",
+            "messages that each had missed": f"{self.missed:,}",
+            "reads of a history that reached the store": f"{self.reads} "
+            f"(at most {READS_PER_CHANNEL * self.channels})",
+            "got everything, byte for byte": f"{self.caught_up:,}",
+            "got the next message": f"{self.live:,}",
+            "connections lost": f"{self.lost}",
+            "refused at first, and told when to come again": f"{self.refused}",
+            "half had caught up after": f"{self.p50_s:.1f} s",
+            "all but those refused at first had after": f"{self.prompt_s:.1f} s",
+            "the last one had after": f"{self.last_s:.1f} s",
+            "messages caught up with in a second, until then": f"{self.rate:,.0f}",
+            "the same without those refused at first": f"{self.prompt_rate:,.0f}",
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a report."""
@@ -118,6 +143,7 @@ async def resume_storm(returners: int, channels: int, missed: int) -> StormResul
         reads=counter.reads,
         live=live,
         rate=returners * missed / told["last_s"],
+        prompt_rate=told["prompt"] * missed / told["prompt_s"],
         **told,
     )
 
