@@ -16,6 +16,7 @@ from broker.api.health import Health
 from broker.api.intake import Intake
 from broker.api.metrics import MetricsPage
 from broker.api.mounts import Mounts
+from broker.api.openapi import about
 from broker.api.problems import problem
 from broker.api.publish import Publish, answer_stored
 from broker.api.rates import Rates
@@ -98,7 +99,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
     Source: `design.md` section 7.
     """
     channels, health, revoke = Channels(services), Health(services), Revoke(services)
-    return (
+    known = (
         Endpoint("/publish", {hdrs.METH_POST: publish.many}),
         Endpoint("/publish/{channels}", {hdrs.METH_POST: publish.one}),
         Endpoint("/channels", {hdrs.METH_GET: channels.list}),
@@ -114,3 +115,4 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),
         Endpoint("/readyz", {hdrs.METH_GET: health.ready}, keyless=True),
     )
+    return (*known, *about(known))
