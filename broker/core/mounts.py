@@ -162,6 +162,20 @@ STANDARD_SUBSCRIBERS: tuple[SubscriberMount, ...] = (
 )
 """What subscribers find where nothing else is said (D5 to D7; `design.md` section 6)."""
 
+REST = "poll or stream"
+"""What a request wants that asks for neither a WebSocket nor an event stream."""
+
+
+def wish_for(mode: str) -> str:
+    """
+    Return which requests a mode serves where mounts for subscribers share a path.
+
+    Returns:
+        `websocket`, `eventsource` or `REST`; one path has at most one mount for each.
+    """
+    return mode if mode in {"websocket", "eventsource"} else REST
+
+
 AnyMount = TypeVar("AnyMount", bound=Mount)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from broker.core.mounts import wish_for
 from broker.core.units import format_size
 from broker.migration import nchan, pushstream
 from broker.migration.checking import Refused, find_refused
@@ -24,7 +25,6 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 PUBLISHERS = frozenset({"publisher", "nchan_publisher"})
 
 _PUSH_STREAM = "push_stream_"
-_UNIQUE = {**dict.fromkeys(SUBSCRIBERS - {"websocket", "eventsource"}, "poll or stream")}
 
 
 def migrate(configuration: Configuration) -> Draft:
@@ -104,9 +104,7 @@ def _check(mount: MountDraft, draft: Draft, refused: Refused) -> None:
 
 
 def _slot(mount: MountDraft) -> str:
-    if mount.mode in SUBSCRIBERS:
-        return _UNIQUE.get(mount.mode, mount.mode)
-    return "internal"
+    return wish_for(mount.mode) if mount.mode in SUBSCRIBERS else "internal"
 
 
 def _holding(endpoint: Endpoint) -> Iterator[Directive]:

@@ -75,8 +75,6 @@ def draft_mounts(endpoint: Endpoint, role: Directive) -> tuple[list[MountDraft],
         mount = MountDraft(source.path, "nchan_publisher", place, role, dict(source.keys))
         mount.keys |= {"delete": True, "body": "text"}
         mounts.append(mount)
-        if not role.words or "websocket" in role.words:
-            remarks.append("publishing is by HTTP alone" if role.name in _PUBLISHES else "")
     if not mounts:
         raise NoCounterpart(_NO_ROLE.get(role.name, "it has no counterpart"))
     return mounts, "; ".join(dict.fromkeys(filter(None, remarks)))

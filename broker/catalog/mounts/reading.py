@@ -10,7 +10,7 @@ from broker.catalog.mounts.kinds import KINDS, standard_mounts
 from broker.catalog.mounts.values import MountValues
 from broker.catalog.problems import Problem, suggest
 from broker.core.channels import shown
-from broker.core.mounts import Mount
+from broker.core.mounts import Mount, SubscriberMount, wish_for
 
 MAX_MOUNTS = 200
 """Mounts of one file."""
@@ -101,9 +101,10 @@ class _Reader:
         return (None, "") if name is None else (_MODES[name], name)
 
     def _check_paths(self, mounts: Iterable[Mount]) -> None:
-        seen: dict[tuple[str, str], Mount] = {}
+        seen: dict[tuple[str, str, str], Mount] = {}
         for mount in mounts:
-            key = _MODES[mount.mode].listener, mount.path
+            wish = wish_for(mount.mode) if isinstance(mount, SubscriberMount) else ""
+            key = _MODES[mount.mode].listener, mount.path, wish
             other = seen.setdefault(key, mount)
             if other is not mount:
                 self._report(

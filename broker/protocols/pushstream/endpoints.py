@@ -96,7 +96,7 @@ class Endpoints:
             UnknownPath: nothing is mounted there.
         """
         path = _path(request)
-        found = self.mounting.find(path)
+        found = self.mounting.find(path, request.headers)
         if found is not None:
             mounted, rest = found
             return mounted.handler, rest
@@ -112,7 +112,7 @@ class Endpoints:
         )
 
     def _methods(self, request: web.BaseRequest) -> tuple[str, ...]:
-        found = self.mounting.find(_path(request))
+        found = self.mounting.find(_path(request), request.headers)
         is_websocket = found is not None and found[0].mount.mode == _WEBSOCKET
         return _WEBSOCKET_METHODS if is_websocket else _METHODS
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from broker.core.mounts import BUILT_IN, SubscriberMount, find_mount
+from broker.core.mounts import BUILT_IN, REST, SubscriberMount, find_mount, wish_for
 from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.modes.polling import Polling
 from broker.protocols.pushstream.modes.streams import EventStreams, PlainStreams
@@ -21,6 +21,7 @@ Handler = Callable[[web.BaseRequest, str, Cut | None], Awaitable[web.StreamRespo
 MODE_HEADER = "X-Nginx-PushStream-Mode"
 """Asks a stream or short poll to be another kind of poll (push-stream reference, section 2)."""
 
+_EVENTS = "text/event-stream"
 _POLLS = {"polling": False, "long-polling": True}
 
 
@@ -50,6 +51,7 @@ class Mounting:
         self._services = services
         self._handlers: dict[SubscriberMount, Handler] = {}
         self._mounts: Sequence[SubscriberMount] = ()
+        self._sharing: dict[str, dict[str, SubscriberMount]] = {}
         self.replace(mounts)
 
     @property
@@ -61,21 +63,30 @@ class Mounting:
         """Serve other mounts from now on; whoever is connected already goes on as it began."""
         before = self._handlers
         self._mounts = [replace(mount, place=BUILT_IN, description="") for mount in mounts]
+        self._sharing = {}
+        for mount in self._mounts:
+            self._sharing.setdefault(mount.path, {})[wish_for(mount.mode)] = mount
         self._handlers = {
             mount: before.get(mount) or self._handler(mount) for mount in self._mounts
         }
 
-    def find(self, path: str) -> tuple[Mounted, str] | None:
+    def find(self, path: str, headers: Mapping[str, str]) -> tuple[Mounted, str] | None:
         """
-        Return who answers a path, and the rest of it; None where nothing is mounted.
+        Return who answers a request, and the rest of its path; None where nothing is mounted.
+
+        Where mounts share a path, the request's wish decides, else the first of them.
 
         Args:
-            path: Path of a request, still percent-encoded.
+            path: Path of the request, still percent-encoded.
+            headers: Its headers.
         """
         found = find_mount(self._mounts, path)
         if found is None:
             return None
         mount, rest = found
+        sharing = self._sharing[mount.path]
+        if len(sharing) > 1:
+            mount = sharing.get(_wish(headers), mount)
         return Mounted(mount, self._handlers[mount]), rest
 
     def _handler(self, mount: SubscriberMount) -> Handler:
@@ -102,3 +113,10 @@ class Mounting:
         if mount.mode == "stream":
             return PlainStreams(self._services, mount).open
         return Polling(self._services, mount, hold=mount.mode == "longpoll").answer
+
+
+def _wish(headers: Mapping[str, str]) -> str:
+    """Return what a request wants, as `wish_for` names it (nchan: one URL for all transports)."""
+    if headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+        return "websocket"
+    return "eventsource" if _EVENTS in headers.get(hdrs.ACCEPT, "") else REST
