@@ -33,6 +33,7 @@ class Publish(NamedTuple):
                 target, self.headers, method="POST", body=player.bytes(self.body)
             )
         assert 200 == answer.status, answer
+        await _settle(player)
 
 
 class Delete(NamedTuple):
@@ -50,6 +51,7 @@ class Delete(NamedTuple):
         async with connected(player.urls["internal"]) as http:
             answer = await http.ask(player.text(f"/pub?id={self.channel}"), method="DELETE")
         assert 200 == answer.status, answer
+        await _settle(player)
 
 
 class Stream(NamedTuple):
@@ -98,6 +100,12 @@ class Stream(NamedTuple):
                 await reader.until(player, self.goes_on)
             if self.ends is not None:
                 player.compare_body(self.ends, await reader.rest())
+
+
+async def _settle(player: Player) -> None:
+    """Poll once, which returns when everything that was stored before can be read."""
+    async with connected(player.urls["public"]) as http:
+        await http.ask(player.text("/shortpoll/{channel}"))
 
 
 def _filled(player: Player, headers: Mapping[str, str]) -> dict[str, str]:
@@ -166,15 +174,10 @@ class Held(NamedTuple):
         """Ask, do it, read the answer."""
         async with connected(player.urls["public"]) as http:
             await http.send(player.text(self.target), _filled(player, self.asks))
-            await self._settle(player)
+            await _settle(player)
             for deed in self.during:
                 await deed.play(player)
             player.compare(self.expect, await http.answer())
-
-    async def _settle(self, player: Player) -> None:
-        """Have the server answer something else, so that it has read what was sent before."""
-        async with connected(player.urls["public"]) as http:
-            await http.ask(player.text("/shortpoll/{channel}-not-yet"))
 
 
 class Socket(NamedTuple):
