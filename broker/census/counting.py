@@ -15,7 +15,7 @@ class Counted(NamedTuple):
     What a node counts.
 
     Attributes:
-        subscribers: Its subscribers of the tenant.
+        subscribers: Its subscribers of the tenant, where the question is about everything; else 0.
         channels: Subscribers of each channel that is asked for and has any.
         complete: Whether every such channel is there.
     """
@@ -27,19 +27,26 @@ class Counted(NamedTuple):
 
 def subscribers(hub: Hub, tenant: str, channel: str) -> int:
     """Return how many sessions of this node have a channel in their list."""
-    return sum(1 for feed in _feeds(hub, tenant, channel) for _ in feed.sessions)
+    return sum(map(_size, _feeds(hub, tenant, channel)))
 
 
 def headcount(hub: Hub, question: Question) -> Counted:
     """Count the subscribers of this node."""
     tenant = question.tenant
-    everybody = sum(1 for feed in hub.feeds if feed.tenant == tenant for _ in feed.sessions)
+    everybody = 0
+    if question.is_whole:
+        everybody = sum(_size(feed) for feed in hub.feeds if feed.tenant == tenant)
     names: Iterable[str] = question.names
     if question.prefix is not None:
         known = next((state for state in hub.tenants if state.name == tenant), None)
         names = [name for name in (known.channels if known else ()) if question.concerns(name)]
     channels, complete = counted((name, subscribers(hub, tenant, name)) for name in names)
     return Counted(everybody, channels, complete)
+
+
+def _size(feed: Feed) -> int:
+    """Return how many sessions a feed has, without looking at each of them."""
+    return len(feed.lagging) + sum(len(cohort.members) for cohort in feed.cohorts)
 
 
 def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:

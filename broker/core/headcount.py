@@ -25,6 +25,11 @@ class Question(NamedTuple):
     names: tuple[str, ...] = ()
     prefix: str | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is about everything of the tenant."""
+        return self.prefix == ""
+
     def concerns(self, channel: str) -> bool:
         """Tell whether a channel is asked for."""
         if self.prefix is not None:
@@ -40,7 +45,7 @@ class Headcount(NamedTuple):
         node: Name of the node.
         pid: Its process.
         uptime_s: Seconds since it began.
-        subscribers: Its subscribers of the tenant.
+        subscribers: Its subscribers of the tenant, where the question is about everything; else 0.
         channels: Subscribers of each channel that is asked for; those without any may be missing.
         complete: Whether every such channel is there.
     """
@@ -67,7 +72,7 @@ class Population(NamedTuple):
 
     @property
     def subscribers(self) -> int:
-        """Subscribers of the tenant."""
+        """Subscribers of the tenant, where the question was about everything."""
         return sum(count.subscribers for count in self.counts)
 
     @property

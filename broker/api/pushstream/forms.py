@@ -164,6 +164,7 @@ _FORMS: Mapping[str, Form] = {
     "x-yaml": YamlForm("text/x-yaml"),
     "xml": XmlForm(),
 }
+_UNWRITABLE_YAML = re.compile("[\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -200,7 +201,13 @@ def _json(facts: Facts) -> str:
 
 
 def _yaml(facts: Facts) -> Iterable[str]:
-    return (f"{name}: {orjson.dumps(value).decode()}" for name, value in facts.items())
+    return (f"{name}: {_yaml_value(value)}" for name, value in facts.items())
+
+
+def _yaml_value(value: str | int) -> str:
+    """Return a number, or JSON of a text, with characters escaped that no YAML may hold."""
+    text = orjson.dumps(value).decode()
+    return _UNWRITABLE_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _xml(facts: Facts) -> Iterable[str]:
