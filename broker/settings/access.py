@@ -55,7 +55,7 @@ class Access:
         shown="empty: none is read",
         doc="Cookie that may carry the token.",
         why="A cookie is sent by pages of other sites too; whoever wants it also sets "
-        "`allowed_origins`.",
+        "`allowed_origins`, or the broker does not start.",
     )
     max_token_bytes: int = setting(
         Bytes(256, 65_536),

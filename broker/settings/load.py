@@ -101,6 +101,9 @@ class Settings(Delivering, Publishing, Subscribing, Access, Storing, Serving):
             yield fault("internal", "the public listener has the same address")
         if self.workers > 1 and self.store == MEMORY_STORE:
             yield fault("workers", f"{MEMORY_STORE} belongs to a single process", "1")
+        if self.token_cookie and "*" in self.allowed_origins:
+            problem = "pages of other sites send it too; name your own in allowed_origins"
+            yield fault("token_cookie", problem)
         if self.store_replicas and self.store in ("", MEMORY_STORE):
             yield fault("store_replicas", "only a store of your own has replicas", "0")
         if self.max_message_bytes > self.max_body_bytes:

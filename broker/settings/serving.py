@@ -54,9 +54,10 @@ class Serving:
     max_connections: int = setting(
         Whole(1, 10_000_000, "connections"),
         100_000,
-        doc="Public connections of one process; more are refused with 503. Where fewer files may "
-        "be open, it is as many as those allow.",
-        why="At 4 KiB each they take 400 MiB, which a small machine can give.",
+        doc="Public connections of all `workers` together, each of which takes an equal part; more "
+        "are refused with 503. Where fewer files may be open, it is as many as those allow.",
+        why="At 4 KiB each they take 400 MiB, which a small machine can give. The kernel spreads "
+        "connections evenly, so parts fill up together.",
     )
     max_internal_connections: int = setting(
         Whole(1, 1_000_000, "connections"),

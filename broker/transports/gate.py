@@ -97,7 +97,7 @@ class Gate:
         limits = self._limits
         if self.open >= limits.connections:
             return Unavailable(
-                f"this node has {limits.connections} connections already ({limits.setting})",
+                f"this process has {limits.connections} connections already ({limits.setting})",
                 limit=limits.connections,
                 setting=limits.setting,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 import os
 import signal
@@ -10,7 +11,9 @@ import time
 import aiohttp
 
 from tests.support.broker import BrokerProcess
+from tests.support.subscribers import UPGRADE
 from tests.support.waiting import eventually
+from tests.support.wire import connected
 
 
 def workers(supervisor: int) -> set[int]:
@@ -88,3 +91,17 @@ async def test_workers_that_cannot_start_end_the_supervisor() -> None:
         assert 4 == await program.ended(20)
     finally:
         broker.close()
+
+
+async def test_workers_share_the_connections_of_the_machine() -> None:
+    """The limit on connections holds for all workers together."""
+    async with BrokerProcess("--workers", "2", "--max-connections", "4") as broker:
+        target = f"/websocket/ping?auth_token={broker.token()}"
+        async with AsyncExitStack() as stack:
+            statuses = []
+            for _ in range(24):
+                http = await stack.enter_async_context(connected(broker.public))
+                await http.send(target, UPGRADE)
+                statuses.append((await http.head()).status)
+        assert {101, 503} == set(statuses)
+        assert 2 <= statuses.count(101) <= 4

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any, cast
 import asyncio
+import json
 import socket as sockets
 
 import pytest
@@ -267,6 +268,29 @@ async def test_clients_sent_away_together_are_asked_back_apart() -> None:
         waits = {int(answer.headers["Retry-After"]) for answer in answers}
         assert waits <= set(range(20, 31))
         assert len(waits) > 2
+
+
+async def test_how_long_clients_are_asked_to_wait_is_configurable() -> None:
+    """`retry_after_s` and `retry_jitter_s` make the wait, on 503 and at a drain (D49)."""
+    async with running_node(max_connections=1, retry_after_s=3.0, retry_jitter_s=2.0) as node:
+        async with node.websocket(["a.b"]) as websocket:
+            waits = [int((await node.poll(["a.b"])).headers["Retry-After"]) for _ in range(20)]
+            assert set(waits) <= {3, 4, 5}
+            assert len(set(waits)) > 1
+            async with asyncio.TaskGroup() as group:
+                group.create_task(node.node.stop())
+                frame = await websocket.closing()
+        assert 3 <= json.loads(frame.payload[2:])["retry_after"] <= 5
+
+
+async def test_everybody_who_connects_is_counted() -> None:
+    """The accept rate can be read off the metrics, with those who were turned away."""
+    async with running_node(max_connections=1) as node, node.websocket(["a.b"]):
+        before = (await scrape(node))("connections_accepted_total", listener="public")
+        for _ in range(5):
+            await node.poll(["a.b"])
+        after = (await scrape(node))("connections_accepted_total", listener="public")
+        assert 5 == after - before
 
 
 # --- publishers ----------------------------------------------------------------------------

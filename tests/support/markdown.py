@@ -26,6 +26,8 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 _COMMAND = re.compile(r"broker ([a-z]+)((?: (?![<|])(?:'[^']*'|[^\s)])+)*)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_TESTS = re.compile(r"^- \[(tests/[^\]]+)\]\([^)]+\):((?:.|\n  )+)", re.MULTILINE)
+_DEFINED = re.compile(r"^\s*(?:async )?(?:def|class) (\w+)", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -103,3 +105,24 @@ def invocations(line: str) -> list[tuple[str, str]]:
     What follows two spaces is a remark; a pipe, a redirection or a bracket ends the words.
     """
     return _COMMAND.findall(re.split(r" {2,}", line)[0])
+
+
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """Return the tests that a list on a page names, each with its file."""
+    return [
+        (path, test)
+        for path, names in _TESTS.findall(text)
+        for test in re.findall(r"`(\w+)`", names)
+    ]
+
+
+def missing_tests(text: str) -> list[tuple[str, str]]:
+    """Return those of the named tests that their file does not define."""
+    return [(path, test) for path, test in named_tests(text) if test not in _defined(ROOT / path)]
+
+
+@cache
+def _defined(file: Path) -> frozenset[str]:
+    """Return the functions and classes of a file; none where there is no such file."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return frozenset(_DEFINED.findall(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import resource
 
 import pytest
@@ -40,3 +41,12 @@ def test_descriptors_bound_connections(
     assert connections == allow_connections(SETTINGS)
     assert ([] if raised is None else [(raised, limits[1])]) == told
     assert (connections < 10_000) == bool(caplog.records)
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 10_000), (3, 3334), (4, 2500), (256, 40)])
+def test_workers_share_the_connections(
+    workers: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes an equal part, so that all together keep to the limit but for rounding up."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (ENDLESS, ENDLESS))
+    assert share == allow_connections(replace(SETTINGS, workers=workers))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-import re
-
 import pytest
 
-from tests.support.markdown import ROOT, read
+from tests.support.markdown import ROOT, missing_tests, named_tests, read
 
 PAGE = ROOT / "docs" / "concepts" / "promises.md"
 PROMISES = [f"P{number}" for number in range(1, 10)]
-ENTRY = re.compile(r"^- \[(tests/[^\]]+)\]\([^)]+\):((?:.|\n  )+)", re.MULTILINE)
-DEFINED = re.compile(r"^\s*(?:async )?(?:def|class) (\w+)", re.MULTILINE)
 
 
 def section(promise: str) -> str:
@@ -24,12 +19,8 @@ def section(promise: str) -> str:
 @pytest.mark.parametrize("promise", PROMISES)
 def test_the_tests_of_a_promise_exist(promise: str) -> None:
     """Each promise has tests, and each test is defined in the file that the page names."""
-    entries = ENTRY.findall(section(promise))
-    assert entries
-    for path, names in entries:
-        tests = re.findall(r"`(\w+)`", names)
-        assert tests
-        assert set() == set(tests) - defined(ROOT / path)
+    assert named_tests(section(promise))
+    assert [] == missing_tests(section(promise))
 
 
 @pytest.mark.parametrize("promise", PROMISES)
@@ -38,8 +29,3 @@ def test_the_readme_makes_the_same_promises(promise: str) -> None:
     title = section(promise).partition("\n")[0]
     row = next(line for line in read(ROOT / "README.md").splitlines() if f"| {promise} |" in line)
     assert title.lower() in row.lower()
-
-
-def defined(file: Path) -> set[str]:
-    """Return the functions and classes of a file; none where there is no such file."""
-    return set(DEFINED.findall(file.read_text(encoding="utf-8"))) if file.is_file() else set()

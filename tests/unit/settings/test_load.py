@@ -126,6 +126,15 @@ def test_the_memory_store_has_one_worker() -> None:
     )
 
 
+def test_a_cookie_needs_pages_of_ones_own() -> None:
+    """A browser sends it with a WebSocket of any page, so any page could read with it (P9)."""
+    (line,) = faults({"token_cookie": "rts"})
+    assert line.startswith("--token-cookie=rts: ")
+    assert "allowed_origins" in line
+    flags = {"token_cookie": "rts", "allowed_origins": "https://example.com"}
+    assert "rts" == Settings.load(flags, {}).token_cookie
+
+
 @pytest.mark.parametrize("store", ["", MEMORY_STORE])
 def test_replicas_are_those_of_a_store_of_ones_own(store: str) -> None:
     """Nobody waits for replicas that the private store and memory do not have."""
