@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import time
@@ -15,6 +14,7 @@ from broker.app import Node
 from broker.auth import KeyRing, UnusableKey, keys_of, verifier_of
 from broker.catalog import Catalog, CatalogError
 from broker.core.errors import StoreUnavailable
+from broker.garbage import LOOK_S, Collector
 from broker.logs import event
 from broker.metrics import Place
 from broker.settings import Settings
@@ -79,8 +79,9 @@ async def _serve(
         return EXIT_UNAVAILABLE
     started(node)
     _log.info("serving", extra=event("started", **_facts(node, place)))
-    gc.collect()
-    gc.freeze()  # what start-up made stays: no collection needs to look at it again
+    collector = Collector()
+    collector.start()
+    node.wheel.add(collector, loop.time() + LOOK_S)
     await stop.wait()
     _log.info(
         "stopping; subscribers are sent away over %g s",
