@@ -21,6 +21,7 @@ from broker.core.errors import Draining
 from broker.core.mounts import SubscriberMount, mounts_of
 from broker.core.ring import Retention
 from broker.core.rules import SlowPolicy
+from broker.core.session import State
 from broker.events import ChannelEvents
 from broker.hub import Hub
 from broker.hub.audit import Audit
@@ -290,10 +291,13 @@ class Node:
         self.draining = True
         if self.public is not None:
             self.public.refuse()
-        await self._drain()
+        await self._drain(self.settings.drain_s)
         if self.public is not None:
             await self.public.close()
+            await self._drain(0.0)  # those who were let in before, and waited for the store
+            self.public.hang_up()
         await self.internal.close()
+        self.internal.hang_up()
         if self._events is not None:
             self._events.close()
         await self.publisher.close()
@@ -305,17 +309,18 @@ class Node:
         self._lag_watch.stop()
         self.wheel.stop()
 
-    async def _drain(self) -> None:
-        sessions = list(self.attendance)
-        if not sessions:
-            return
-        pause_s = self.settings.drain_s / len(sessions)
-        began = self._loop.time()
-        for count, session in enumerate(sessions, 1):
-            session.end(Draining("this node is about to stop"), self.retry_after_s())
-            ahead_s = began + count * pause_s - self._loop.time()
-            if ahead_s > 0:
-                await asyncio.sleep(ahead_s)
+    async def _drain(self, over_s: float) -> None:
+        """Send everybody away, at an even pace; those who still come in meanwhile as well."""
+        end = self._loop.time() + over_s
+        while sessions := [each for each in self.attendance if each.state is not State.CLOSED]:
+            pause_s = max(0.0, end - self._loop.time()) / len(sessions)
+            began = self._loop.time()
+            for count, session in enumerate(sessions, 1):
+                if session.state is not State.CLOSED:
+                    session.end(Draining("this node is about to stop"), self.retry_after_s())
+                ahead_s = began + count * pause_s - self._loop.time()
+                if ahead_s > 0:
+                    await asyncio.sleep(ahead_s)
 
     async def _close_store(self) -> None:
         await self.census.close()

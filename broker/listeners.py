@@ -84,7 +84,11 @@ def internal_listener(around: Surroundings, services: ApiServices) -> HttpListen
     connecting.connections.follow(lambda: {"internal": traffic.open})
     read_express(connecting, api.express)
     return HttpListener(
-        api.server, settings.internal, _options(settings), lambda: gate.door(api.front)
+        api.server,
+        settings.internal,
+        _options(settings),
+        lambda: gate.door(api.front),
+        traffic.hang_up,
     )
 
 
@@ -155,6 +159,7 @@ def public_listener(
         settings.public,
         _options(settings),
         lambda: Front(recall, listener.aiohttp, around.wheel, front, gate, traffic.http),
+        traffic.hang_up,
     )
     return listener, endpoints
 

@@ -45,9 +45,12 @@ class Wheel:
         self._numbers: list[int] = []  # of the slots, as a heap
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0
+        self._is_stopped = False
 
     def add(self, item: Timed, at: float) -> None:
         """Have the item visited at loop time `at`, or in the next slot if that has passed."""
+        if self._is_stopped:
+            return
         number = int(max(at, self._loop.time()) / self._resolution_s) + 1
         slot = self._slots.get(number)
         if slot is None:
@@ -57,7 +60,8 @@ class Wheel:
         slot.append(item)
 
     def stop(self) -> None:
-        """Forget every item."""
+        """Forget every item, those that are due now and those that come later too."""
+        self._is_stopped = True
         self._slots.clear()
         self._numbers.clear()
         self._arm()
@@ -81,6 +85,8 @@ class Wheel:
         while self._numbers and self._numbers[0] * self._resolution_s <= now:
             due += self._slots.pop(heappop(self._numbers))
         for item in due:
+            if self._is_stopped:
+                break
             self._visit(item, now)
         self._arm()
 

@@ -52,6 +52,7 @@ class HttpListener:
         address: Where; port 0 takes any free one.
         options: How.
         front: Makes the first protocol of a connection; aiohttp's own by default.
+        hang_up: Closes connections of which aiohttp knows nothing.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class HttpListener:
         address: ListenAddress,
         options: ListenOptions,
         front: Callable[[], asyncio.BaseProtocol] | None = None,
+        hang_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
         self._options = options
         self._front = front or self.aiohttp
+        self.hang_up = hang_up
         self._runner = web.ServerRunner(server, handle_signals=False)
         self._aiohttp = server
         self._server: asyncio.Server | None = None

@@ -65,12 +65,9 @@ class Traffic:
         transport: What they carry, as metrics name it.
         closes: Counts closes by transport and code.
         addresses: Counts them by client; None where nobody asks for that.
-
-    Attributes:
-        open: How many there are.
     """
 
-    __slots__ = ("_addresses", "_closes", "_transport", "open")
+    __slots__ = ("_addresses", "_closes", "_connections", "_transport")
 
     def __init__(
         self,
@@ -81,17 +78,22 @@ class Traffic:
         self._transport = transport
         self._closes = closes
         self._addresses = addresses
-        self.open = 0
+        self._connections: set[BaseTransport] = set()
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return len(self._connections)
 
     def enter(self, transport: BaseTransport) -> None:
         """Take note of a connection."""
-        self.open += 1
+        self._connections.add(transport)
         if self._addresses is not None:
             self._addresses.enter(transport)
 
     def leave(self, transport: BaseTransport) -> None:
         """Take note that a connection is gone, or another's."""
-        self.open -= 1
+        self._connections.discard(transport)
         if self._addresses is not None:
             self._addresses.leave(transport)
 
@@ -99,6 +101,11 @@ class Traffic:
         """Count how a subscription ended."""
         if self._closes is not None:
             self._closes.of(self._transport, str(code) if code in CODES else "other").add()
+
+    def hang_up(self) -> None:
+        """Close every connection, once what is buffered has left."""
+        for transport in list(self._connections):
+            transport.close()
 
 
 class Carried(NamedTuple):
@@ -127,3 +134,8 @@ class Carried(NamedTuple):
     def open(self) -> dict[str, float]:
         """Return how many connections there are, by what they carry."""
         return {name: traffic.open for name, traffic in zip(self._fields, self, strict=True)}
+
+    def hang_up(self) -> None:
+        """Close every connection, once what is buffered has left."""
+        for traffic in self:
+            traffic.hang_up()

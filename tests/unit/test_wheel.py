@@ -119,3 +119,24 @@ def test_a_stopped_wheel_forgets_everything(loop: SteppingLoop) -> None:
     loop.advance(5.0)
     assert [] == item.visits
     assert [] == loop._timers()
+
+
+def test_a_wheel_that_is_stopped_by_what_is_due_visits_nobody_else(loop: SteppingLoop) -> None:
+    """Neither those of the same slot, nor whoever asks for another visit."""
+    wheel = Wheel(loop, 0.1)
+
+    class Stopping:
+        def due(self, now: float) -> float:
+            wheel.stop()
+            return now + 1.0
+
+    same, later = Item(loop, 1.0), Item(loop)
+    at = loop.time() + 1.0
+    for item in (Stopping(), same):
+        wheel.add(item, at)
+    wheel.add(later, at + 5.0)
+    loop.advance(2.0)
+    wheel.add(later, loop.time())
+    loop.advance(10.0)
+    assert ([], []) == (same.visits, later.visits)
+    assert [] == loop._timers()
