@@ -20,8 +20,8 @@ STATISTICS_MODE = "statistics"
 
 INTERNAL_HEADS = frozenset(
     {
-        *("channels", "console", "docs", "healthz", "metrics", "openapi.json", "publish"),
-        *("readyz", "revocations", "revoke", "stats"),
+        *("asyncapi.json", "channels", "console", "docs", "healthz", "metrics", "openapi.json"),
+        *("publish", "readyz", "revocations", "revoke", "stats"),
     }
 )
 """First segments of the internal listener's own paths: no mount can take their place."""
