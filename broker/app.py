@@ -234,7 +234,15 @@ class Node:
     def _channel_events(self, channel: str) -> ChannelEvents | None:
         if not channel:
             return None
-        return ChannelEvents(channel, self.publisher.submit, self._rule_retention, self._loop)
+        events = self.meters.publishing.events
+        return ChannelEvents(
+            channel,
+            self.publisher.submit,
+            self._rule_retention,
+            self._loop,
+            stored=events.of("stored"),
+            lost=events.of("lost"),
+        )
 
     def _accepted(self, tenant: str, publication: Publication, answer: Future[Stored]) -> None:
         self._stopwatch.accepted(tenant, publication, answer)

@@ -14,6 +14,7 @@ from broker.core.errors import BrokerError
 from broker.core.message import Draft
 from broker.core.ring import Retention
 from broker.hub import PING_CHANNEL
+from broker.metrics import Counter
 from broker.store.base import Publication, Stored
 
 CREATED = "channel_created"
@@ -25,7 +26,7 @@ FLUSH_S = 0.05
 """Seconds for which events are gathered: one store call for all of them."""
 
 MAX_WAITING = 10_000
-"""Events that wait to be told; further ones are dropped, and counted in the log."""
+"""Events that wait to be told; further ones are lost, and counted."""
 
 BATCH = 500
 """Events of one publication."""
@@ -42,13 +43,15 @@ class ChannelEvents:
 
     Each event is a JSON message of the event's type. What happens to the channel of events itself
     is not told, nor to `ping`, so nothing here follows from itself. Events are told at most once:
-    what a node could not store is lost, and logged.
+    what a node could not store is lost, counted and logged.
 
     Args:
         channel: The channel of events.
         submit: Stores messages.
         retention: Gives how much is kept of the channel; None where no rule is about it.
         loop: Times the gathering.
+        stored: Counts events that were stored.
+        lost: Counts those that were not.
 
     Source: push-stream reference, section 11.
     """
@@ -59,12 +62,17 @@ class ChannelEvents:
         submit: Submit,
         retention: Callable[[str], Retention | None],
         loop: AbstractEventLoop,
+        *,
+        stored: Counter,
+        lost: Counter,
     ) -> None:
         self._channel = channel
         self._untold = frozenset({channel, PING_CHANNEL})
         self._submit = submit
         self._retention = retention
         self._loop = loop
+        self._told = stored
+        self._lost = lost
         self._waiting: deque[tuple[str, Draft]] = deque()
         self._timer: TimerHandle | None = None
         self._dropped = 0
@@ -115,14 +123,15 @@ class ChannelEvents:
         self._timer = None
         retention = self._retention(self._channel)
         if self._dropped:
-            _log.warning("%d events of channels were dropped", self._dropped)
+            self._lose(self._dropped, "too many wait")
             self._dropped = 0
         by_tenant: dict[str, list[Draft]] = {}
         while self._waiting:
             tenant, draft = self._waiting.popleft()
             by_tenant.setdefault(tenant, []).append(draft)
         if retention is None:
-            _log.warning("no rule is about the channel of events (events_channel)")
+            count = sum(map(len, by_tenant.values()))
+            self._lose(count, "no rule is about their channel (events_channel)")
             return
         for tenant, drafts in by_tenant.items():
             for start in range(0, len(drafts), BATCH):
@@ -132,12 +141,17 @@ class ChannelEvents:
         try:
             answer = self._submit(tenant, Publication(drafts, [retention] * len(drafts)))
         except BrokerError as error:
-            _log.warning("%d events of channels were not stored: %s", len(drafts), error)
+            self._lose(len(drafts), error)
         else:
-            answer.add_done_callback(partial(_note, len(drafts)))
+            answer.add_done_callback(partial(self._count, len(drafts)))
 
+    def _count(self, events: int, answer: Future[Stored]) -> None:
+        error = None if answer.cancelled() else answer.exception()
+        if error is None:
+            self._told.add(events)
+        else:
+            self._lose(events, error)
 
-def _note(count: int, answer: Future[Stored]) -> None:
-    error = None if answer.cancelled() else answer.exception()
-    if error is not None:
-        _log.warning("%d events of channels were not stored: %s", count, error)
+    def _lose(self, events: int, why: object) -> None:
+        self._lost.add(events)
+        _log.warning("%d events of channels were lost: %s", events, why)

@@ -207,6 +207,12 @@ class Publishing:
     queued: Gauge = gauge(
         "broker_publish_queue_messages", "Messages that were taken and wait for the store."
     )
+    events: Counters = counters(
+        "broker_channel_events_total",
+        ("outcome",),
+        "Events of channels (`events_channel`): `stored`, or `lost` because too many waited or the "
+        "store did not take them.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from broker.core.errors import Unavailable
 from broker.core.message import Stamp
 from broker.core.ring import Retention
 from broker.events import BATCH, FLUSH_S, ChannelEvents
+from broker.metrics import Counter
 from broker.store.base import Publication, Stored
 
 RETENTION = Retention(5, 60)
@@ -24,6 +25,8 @@ class Told:
     """Takes what is told, in place of a publisher."""
 
     def __init__(self, *, refuses: bool = False) -> None:
+        self.stored = Counter()
+        self.lost = Counter()
         self.publications: list[tuple[str, Publication]] = []
         self._refuses = refuses
 
@@ -49,7 +52,8 @@ class Told:
 def telling(told: Told, retention: Retention | None = RETENTION) -> ChannelEvents:
     """Return what tells in channel `happenings`."""
     loop = asyncio.get_running_loop()
-    return ChannelEvents("happenings", told.submit, lambda _: retention, loop)
+    counters = {"stored": told.stored, "lost": told.lost}
+    return ChannelEvents("happenings", told.submit, lambda _: retention, loop, **counters)
 
 
 def stored(*ids: int, repeated: bool = False) -> asyncio.Future[Stored]:
@@ -119,13 +123,14 @@ async def test_events_that_wait_are_bounded(
     events.subscribed("main", [f"c{number}" for number in range(BATCH + 3)])
     await pause()
     assert [BATCH, 1] == [len(each.drafts) for _, each in told.publications]
-    assert "2 events of channels were dropped" in caplog.text
+    assert "2 events of channels were lost" in caplog.text
+    assert (BATCH + 1, 2) == (told.stored.value, told.lost.value)
 
 
 @pytest.mark.jumping
 @pytest.mark.parametrize(
     ("refuses", "retention", "words"),
-    [(True, RETENTION, "were not stored"), (False, None, "no rule")],
+    [(True, RETENTION, "too many wait"), (False, None, "no rule")],
 )
 async def test_what_cannot_be_told_is_logged(
     refuses: bool, retention: Retention | None, words: str, caplog: pytest.LogCaptureFixture
@@ -138,6 +143,7 @@ async def test_what_cannot_be_told_is_logged(
         await pause()
     assert [] == told.publications
     assert words in caplog.text
+    assert (0, 1) == (told.stored.value, told.lost.value)
 
 
 async def test_at_the_end_what_waits_is_told() -> None:
