@@ -11,8 +11,11 @@ import re
 from broker.core.rules import Place
 from broker.migration.configuration import Directive
 
-Value = str | int | bool | tuple[str, ...] | Mapping[str, "str | int"]
+Value = str | int | bool | tuple["str | Mapping[str, str]", ...] | Mapping[str, "str | int"]
 """What a key of a mount may hold."""
+
+ANY_TOKEN: Value = ({},)
+"""Rules that any valid token satisfies."""
 
 
 _SHOWN_CHARACTERS = 80

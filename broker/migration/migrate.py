@@ -9,12 +9,12 @@ from broker.core.units import format_size
 from broker.migration import nchan, pushstream
 from broker.migration.checking import Refused, find_refused
 from broker.migration.configuration import Configuration, Directive, walk
-from broker.migration.draft import Draft, Fate, MountDraft, NoCounterpart
+from broker.migration.draft import ANY_TOKEN, Draft, Fate, MountDraft, NoCounterpart
 from broker.migration.endpoints import ROLES, Endpoint, find_endpoints, is_ours
 from broker.migration.measures import BadMeasure, read_size_bytes
 from broker.migration.rows import SUBSCRIBERS, Scene
 from broker.migration.stores import SETTING, carry_store
-from broker.migration.table import GUARDS, TABLE, TAKEN
+from broker.migration.table import CLOSING, GUARDS, TABLE, TAKEN
 
 NGINX_BODY_BYTES = 1024 * 1024
 """Size of a publisher's body where `client_max_body_size` says nothing."""
@@ -153,17 +153,18 @@ def _apply_condition(scene: Scene, condition: Directive, directive: Directive) -
 
 
 def _tell_nginx(scene: Scene, directive: Directive) -> None:
-    """Tell what nginx itself does about an endpoint."""
+    """Tell what nginx itself does about an endpoint; what keeps people out is not left open."""
     if directive.name in TAKEN:
         return
-    if directive.name in GUARDS:
-        scene.draft.tell(
-            directive,
-            Fate.NGINX,
-            why="it guards this location: keep it in the nginx in front, or ask for tokens",
-        )
-    elif directive in scene.endpoint.block.children:
-        scene.draft.tell(directive, Fate.NGINX, why="it is nginx's own: keep it in front")
+    why = "it is nginx's own: keep it in front"
+    if directive.name in CLOSING and directive.value != "off":
+        try:
+            became = scene.put(SUBSCRIBERS, "subscribe", ANY_TOKEN)
+        except NoCounterpart:
+            became = ""
+        scene.draft.tell(directive, Fate.NGINX, became, f"{why}; subscribers need a token as well")
+    elif directive.name in GUARDS or directive in scene.endpoint.block.children:
+        scene.draft.tell(directive, Fate.NGINX, why=why)
 
 
 def _measure(scene: Scene) -> None:

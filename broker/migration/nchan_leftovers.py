@@ -6,7 +6,6 @@ from broker.migration.rows import none
 
 _REASONS = {
     "the broker asks no application back; a token says who may do what": (
-        "nchan_authorize_request",
         "nchan_subscribe_request",
         "nchan_unsubscribe_request",
         "nchan_publisher_upstream_request",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.core.units import format_duration
 from broker.migration.configuration import Directive
-from broker.migration.draft import Fate, NoCounterpart
+from broker.migration.draft import ANY_TOKEN, Fate, NoCounterpart
 from broker.migration.measures import read_number, read_time_s
 from broker.migration.nchan import PUBLISHERS
 from broker.migration.pushstream import MAX_AGE_S, MAX_HOLD_S, MAX_MESSAGES, MAX_TTL_S
@@ -125,10 +125,21 @@ def _redis(_scene: Scene, _directive: Directive) -> str:
     return f"the setting {SETTING}"
 
 
+def _authorize(scene: Scene, _directive: Directive) -> str:
+    return scene.put(SUBSCRIBERS, "subscribe", ANY_TOKEN)
+
+
 _INTERNAL = "it is served by the internal listener, so a proxy in front sends its path there"
 _TRANSPORTS = "one mount for each way to subscribe, all under one path"
 
-ROWS = (
+_OWN = (
+    Row(
+        "nchan_authorize_request",
+        Fate.CHANGED,
+        "`subscribe` of the mount",
+        "the application is not asked; it gives out tokens, and any valid one opens the mount",
+        _authorize,
+    ),
     Row(
         "nchan_channel_events_channel_id",
         Fate.CHANGED,
@@ -144,24 +155,10 @@ ROWS = (
         _role,
     ),
     Row(
-        "nchan_subscriber_location",
-        Fate.CHANGED,
-        "as `nchan_subscriber`",
-        _TRANSPORTS,
-        _role,
-    ),
-    Row(
         "nchan_publisher",
         Fate.CHANGED,
         "a mount with `mode: nchan_publisher`",
         f"{_INTERNAL}; by HTTP alone",
-        _role,
-    ),
-    Row(
-        "nchan_publisher_location",
-        Fate.CHANGED,
-        "as `nchan_publisher`",
-        _INTERNAL,
         _role,
     ),
     Row(
@@ -172,46 +169,9 @@ ROWS = (
         _role,
     ),
     Row(
-        "nchan_pubsub_location",
-        Fate.CHANGED,
-        "as `nchan_pubsub`",
-        f"{_INTERNAL}, except who reads there",
-        _role,
-    ),
-    Row(
         "nchan_channel_id",
         Fate.SAME,
         "channels in the path, or `argument`, `fixed`, `prefix` of the mount",
-        apply=_channel_id,
-    ),
-    Row(
-        "nchan_pubsub_channel_id",
-        Fate.SAME,
-        "as `nchan_channel_id`",
-        apply=_channel_id,
-    ),
-    Row(
-        "nchan_subscriber_channel_id",
-        Fate.SAME,
-        "as `nchan_channel_id`, for mounts of subscribers",
-        apply=_channel_id,
-    ),
-    Row(
-        "nchan_sub_channel_id",
-        Fate.SAME,
-        "as `nchan_subscriber_channel_id`",
-        apply=_channel_id,
-    ),
-    Row(
-        "nchan_publisher_channel_id",
-        Fate.SAME,
-        "as `nchan_channel_id`, for mounts of publishers",
-        apply=_channel_id,
-    ),
-    Row(
-        "nchan_pub_channel_id",
-        Fate.SAME,
-        "as `nchan_publisher_channel_id`",
         apply=_channel_id,
     ),
     Row(
@@ -230,12 +190,6 @@ ROWS = (
         "nchan_message_buffer_length",
         Fate.SAME,
         "`messages` of the mount and `history.messages`; 10 where it is missing",
-        apply=_buffer,
-    ),
-    Row(
-        "nchan_message_max_buffer_length",
-        Fate.SAME,
-        "as `nchan_message_buffer_length`",
         apply=_buffer,
     ),
     Row(
@@ -337,62 +291,34 @@ ROWS = (
         "a mount with `mode: longpoll` or `shortpoll`",
         apply=_role,
     ),
-    Row(
-        "push_publisher",
-        Fate.CHANGED,
-        "as `nchan_publisher`",
-        _INTERNAL,
-        _role,
-    ),
-    Row(
-        "push_channel_group",
-        Fate.SAME,
-        "as `nchan_channel_group`",
-        apply=_group,
-    ),
-    Row(
-        "push_store_messages",
-        Fate.SAME,
-        "as `nchan_store_messages`",
-        apply=_store,
-    ),
-    Row(
-        "push_message_timeout",
-        Fate.SAME,
-        "as `nchan_message_timeout`",
-        apply=_timeout,
-    ),
-    Row(
-        "push_message_buffer_length",
-        Fate.SAME,
-        "as `nchan_message_buffer_length`",
-        apply=_buffer,
-    ),
-    Row(
-        "push_max_message_buffer_length",
-        Fate.SAME,
-        "as `nchan_message_buffer_length`",
-        apply=_buffer,
-    ),
-    Row(
-        "push_max_channel_id_length",
-        Fate.SAME,
-        "as `nchan_max_channel_id_length`",
-        apply=_name_length,
-    ),
-    Row(
-        "push_authorized_channels_only",
-        Fate.CHANGED,
-        "as `nchan_subscribe_existing_channels_only`",
-        "the channel must hold a message",
-        _existing_only,
-    ),
-    Row(
-        "push_subscriber_timeout",
-        Fate.CHANGED,
-        "as `nchan_subscriber_timeout`",
-        "a long poll that is over gets 304",
-        _subscriber_timeout,
-    ),
 )
+_BY_NAME = {row.name: row for row in _OWN}
+_OTHER_NAMES = {
+    "nchan_subscriber_location": "nchan_subscriber",
+    "nchan_publisher_location": "nchan_publisher",
+    "nchan_pubsub_location": "nchan_pubsub",
+    "nchan_pubsub_channel_id": "nchan_channel_id",
+    "nchan_subscriber_channel_id": "nchan_channel_id",
+    "nchan_sub_channel_id": "nchan_subscriber_channel_id",
+    "nchan_publisher_channel_id": "nchan_channel_id",
+    "nchan_pub_channel_id": "nchan_publisher_channel_id",
+    "nchan_message_max_buffer_length": "nchan_message_buffer_length",
+    "push_publisher": "nchan_publisher",
+    "push_channel_group": "nchan_channel_group",
+    "push_store_messages": "nchan_store_messages",
+    "push_message_timeout": "nchan_message_timeout",
+    "push_message_buffer_length": "nchan_message_buffer_length",
+    "push_max_message_buffer_length": "nchan_message_buffer_length",
+    "push_max_channel_id_length": "nchan_max_channel_id_length",
+    "push_authorized_channels_only": "nchan_subscribe_existing_channels_only",
+    "push_subscriber_timeout": "nchan_subscriber_timeout",
+}
+
+
+def _also(name: str, other: str) -> Row:
+    row = _BY_NAME[other]
+    return Row(name, row.fate, f"as `{other}`", row.why, row.apply)
+
+
+ROWS = (*_OWN, *(_also(name, other) for name, other in _OTHER_NAMES.items()))
 """The directives of nchan, and of its forerunner, that have a counterpart."""

@@ -14,27 +14,30 @@ NCHAN: tuple[Row, ...] = (*nchan_rows.ROWS, *nchan_leftovers.ROWS)
 TABLE = {row.name: row for row in (*PUSH_STREAM, *NCHAN)}
 """Every directive of both modules by its name."""
 
-GUARDS = frozenset({
-    "allow",
+CLOSING = frozenset({
     "auth_basic",
-    "auth_basic_user_file",
     "auth_jwt",
     "auth_request",
     "deny",
     "internal",
-    "limit_conn",
-    "limit_except",
-    "limit_rate",
-    "limit_req",
-    "referer_hash_max_size",
-    "satisfy",
     "secure_link",
     "secure_link_md5",
     "secure_link_secret",
     "ssl_verify_client",
-    "valid_referers",
 })  # fmt: skip
-"""Directives of nginx that decide who gets in: what they guard is unguarded without them."""
+"""Directives of nginx that keep some people out: what they guard asks for a token here."""
+
+GUARDS = CLOSING | {
+    "allow",
+    "auth_basic_user_file",
+    "limit_conn",
+    "limit_except",
+    "limit_rate",
+    "limit_req",
+    "satisfy",
+    "valid_referers",
+}
+"""Directives of nginx that have a say in who gets in, or how often."""
 
 TAKEN = frozenset({"client_max_body_size", "default_type", "gzip", "gzip_types"})
 """Directives of nginx that say something about an endpoint's mounts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from broker.migration.rows import Row
-from broker.migration.table import GUARDS, NCHAN, PUSH_STREAM
+from broker.migration.table import CLOSING, GUARDS, NCHAN, PUSH_STREAM
 
 INTRODUCTION = """\
 # Directive by directive
@@ -30,11 +30,14 @@ def _lines() -> Iterator[str]:
     yield from _table(NCHAN)
     yield "\n## nginx\n"
     yield (
-        "What nginx itself does about a location stays with nginx, in front of the broker. Named"
-        " with a\nwarning is what decides who gets in: "
-        + ", ".join(f"`{name}`" for name in sorted(GUARDS))
-        + ". `client_max_body_size`\nbecomes `max_message`, `default_type` becomes `content_type`"
-        " and `gzip` becomes `compress`.\n"
+        "What nginx itself does about a location stays with nginx, in front of the broker."
+        " `client_max_body_size` becomes `max_message`, `default_type` becomes `content_type`,"
+        " `gzip` becomes `compress`. Where one of these keeps people out, the mount asks"
+        " subscribers for a token besides: "
+        + ", ".join(f"`{name}`" for name in sorted(CLOSING))
+        + ". Named, but left to nginx: "
+        + ", ".join(f"`{name}`" for name in sorted(GUARDS - CLOSING))
+        + ".\n"
     )
 
 

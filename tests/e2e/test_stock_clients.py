@@ -46,7 +46,7 @@ CUT_BEHIND = frozenset(MESSAGES * cut // (CUTS + 1) for cut in range(1, CUTS + 1
 """Messages behind which every connection is cut, while they are on their way."""
 
 INSTALL_DEADLINE_S = 60
-RECEIVE_DEADLINE_S = 20.0
+RECEIVE_DEADLINE_S = 45.0
 
 CONFIGURATIONS = Path(__file__).parent / "migration"
 

@@ -224,6 +224,27 @@ def test_what_guards_a_location_stays_with_nginx(tmp_path: Path) -> None:
     assert {"auth_basic x", "allow 10.0.0.1", "deny all"} == guards
 
 
+@pytest.mark.parametrize(
+    ("directive", "closed"),
+    [("deny all", True), ("auth_basic x", True), ("auth_basic off", False), ("etag on", False)],
+)
+def test_what_kept_people_out_is_not_left_open(
+    tmp_path: Path, directive: str, closed: bool
+) -> None:
+    """The mount of a guarded location asks for a token, though its channels are public."""
+    [mount] = document(carry(tmp_path, subscriber("", directive)))["mounts"]
+    assert closed == ([{}] == mount.get("subscribe"))
+
+
+def test_whom_an_application_let_in_needs_a_token(tmp_path: Path) -> None:
+    """Of a location of nchan that asked an application, too."""
+    text = (
+        "location /p { nchan_subscriber longpoll; nchan_channel_id a; nchan_authorize_request /x; }"
+    )
+    [mount] = document(carry(tmp_path, text))["mounts"]
+    assert [{}] == mount["subscribe"]
+
+
 def test_two_locations_of_one_path(tmp_path: Path) -> None:
     """Of two servers with the same path the first one counts, and the second is told."""
     draft = carry(tmp_path, f"server {{ {subscriber('')} }} server {{ {subscriber('')} }}")
