@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from broker.api.headers import MAX_EVENT_ID_BYTES, MAX_EVENT_TYPE_BYTES, event_fault
+from broker.api.headers import MAX_EVENT_ID_BYTES, MAX_EVENT_TYPE_BYTES, event_fault, type_fault
 from broker.api.targets import Targets, too_large
 from broker.core.bodies import element_texts, member_text, parse_json
 from broker.core.channels import shown
@@ -182,7 +182,7 @@ def _event(item: dict[str, object], name: str, limit: int) -> str:
     if name not in item:
         return ""
     text = _text(item[name], name)
-    fault = event_fault(text, limit)
+    fault = event_fault(text, limit) if name == "event_id" else type_fault(text)
     if fault:
         raise BadBody(f"{name} cannot be used: {fault}", field=name, limit=limit)
     return text

@@ -61,7 +61,7 @@ def message_text(kind: Bodies, body: bytes) -> bytes:
         return quote_text(body)
     try:
         return compact_json(body)
-    except BadBody:
-        if kind == "json":
+    except BadBody as error:
+        if kind == "json" or error.limit is not None:  # it is JSON, only too deep
             raise
         return quote_text(body)

@@ -18,6 +18,9 @@ MAX_EVENT_TYPE_BYTES = 64
 MAX_IDEMPOTENCY_KEY_CHARS = 128
 """Characters in an idempotency key: a UUID or a digest, with a prefix."""
 
+RESERVED_EVENT_TYPES = frozenset({"gap", "close"})
+"""What event streams call events of their own: clients could not tell messages from them."""
+
 IDEMPOTENCY_KEY = "Idempotency-Key"
 EVENT_ID = "Event-Id"
 EVENT_TYPE = "Event-Type"
@@ -61,8 +64,8 @@ def read_headers(headers: Mapping[str, str]) -> PublishHeaders:
     key = headers.get(IDEMPOTENCY_KEY)
     if not (event_id or event_type) and if_match is None and key is None:
         return NO_HEADERS
-    _check_event(event_id, EVENT_ID, MAX_EVENT_ID_BYTES)
-    _check_event(event_type, EVENT_TYPE, MAX_EVENT_TYPE_BYTES)
+    _check_event(event_fault(event_id, MAX_EVENT_ID_BYTES), EVENT_ID, MAX_EVENT_ID_BYTES)
+    _check_event(type_fault(event_type), EVENT_TYPE, MAX_EVENT_TYPE_BYTES)
     return PublishHeaders(
         event_id,
         event_type,
@@ -85,8 +88,16 @@ def event_fault(text: str, limit: int) -> str:
     return f"it is {size} bytes long, the limit is {limit}" if size > limit else ""
 
 
-def _check_event(text: str, name: str, limit: int) -> None:
-    fault = event_fault(text, limit)
+def type_fault(text: str) -> str:
+    """Tell what is wrong with an event's type; empty where nothing is."""
+    if text in RESERVED_EVENT_TYPES:
+        return (
+            f"event streams call events of their own {' and '.join(sorted(RESERVED_EVENT_TYPES))}"
+        )
+    return event_fault(text, MAX_EVENT_TYPE_BYTES)
+
+
+def _check_event(fault: str, name: str, limit: int) -> None:
     if fault:
         raise BadHeader(f"{name} cannot be used: {fault}", field=name, limit=limit)
 

@@ -7,6 +7,7 @@ from typing import Any
 import asyncio
 import json
 
+import orjson
 import pytest
 
 from broker.catalog import Catalog
@@ -241,6 +242,8 @@ REFUSALS: list[tuple[str, bytes, dict[str, str], int, dict[str, object]]] = [
     ("/publish/chat.1", b"1", {"Content-Encoding": "gzip"}, 415, {"field": "Content-Encoding"}),
     ("/publish/chat.1", b"1", {"Idempotency-Key": "a b"}, 400, {"field": "Idempotency-Key"}),
     ("/publish/chat.1", b"1", {"Event-Type": "x" * 65}, 400, {"field": "Event-Type", "limit": 64}),
+    ("/publish/chat.1", b"1", {"Event-Type": "close"}, 400, {"detail": "close and gap"}),
+    ("/publish/chat.1", b"[" * 501 + b"]" * 501, {}, 400, {"field": "message", "limit": 500}),
     ("/publish/chat.1", b"1", {"If-Match": "*"}, 400, {"field": "If-Match"}),
     ("/publish/chat.1", b"1", {"X-Tenant": "a/b"}, 400, {"field": "X-Tenant"}),
     ("/publish/", b"1", {}, 400, {"field": "channels"}),
@@ -279,6 +282,17 @@ async def test_what_is_wrong_is_named(
         else:
             assert value == answer.problem[name]
     assert 200 == (await post(http, "/publish/chat.1", 1)).status
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
+async def test_what_is_taken_can_be_read_in_its_envelope(node: RunningNode, http: Http) -> None:
+    """The deepest message arrives, and its envelope is no deeper than common parsers read."""
+    cursor = await node.now(["chat.1"])
+    deep = b"[" * 500 + b"]" * 500
+    assert 200 == (await post(http, "/publish/chat.1", deep)).status
+    answer = await node.poll(["chat.1"], cursor)
+    assert deep in answer.body
+    orjson.loads(b"[" * 11 + answer.body + b"]" * 11)  # 512 levels, PHP's default
 
 
 async def test_an_answer_that_got_lost_can_be_asked_for_again_p6(

@@ -114,6 +114,7 @@ REFUSALS: list[tuple[Any, type[BrokerError], str, str | None]] = [
     ({"channel": "chat.1", "message": 1, "event_id": 5}, BadBody, "event_id must", "event_id"),
     ({"channel": "chat.1", "message": 1, "event_id": "x" * 129}, BadBody, "129", "event_id"),
     ({"channel": "chat.1", "message": 1, "event_type": "a\nb"}, BadBody, "control", "event_type"),
+    ({"channel": "chat.1", "message": 1, "event_type": "gap"}, BadBody, "own", "event_type"),
     ({"channel": "", "message": 1}, BadChannel, "empty", "channels"),
     ({"channel": "chat.*", "message": 1}, BadChannel, "asterisk", "channels"),
     ({"channel": "chats.1", "message": 1}, UnknownChannel, "nearest", "channel"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from broker.api.headers import NO_HEADERS, PublishHeaders, event_fault, read_headers
+from broker.api.headers import NO_HEADERS, PublishHeaders, event_fault, read_headers, type_fault
 from broker.core.errors import BadHeader
 
 
@@ -67,10 +67,12 @@ def test_if_match_that_names_no_message_is_refused(text: str) -> None:
         ("Event-Id", "\udcff"),
         ("Event-Type", "a" * 65),
         ("Event-Type", "a\x7f"),
+        ("Event-Type", "gap"),
+        ("Event-Type", "close"),
     ],
 )
 def test_a_value_that_cannot_be_stored_is_refused(name: str, value: str) -> None:
-    """Keys are visible ASCII; events are short, UTF-8 and without control characters."""
+    """Keys are visible ASCII; events are short, UTF-8, without control characters, and not ours."""
     with pytest.raises(BadHeader) as caught:
         read_headers({name: value})
     assert name == caught.value.field
@@ -89,5 +91,5 @@ def test_any_headers_are_read_or_refused(headers: dict[str, str]) -> None:
     with suppress(BadHeader):
         read = read_headers(headers)
         assert not event_fault(read.event_id, 128)
-        assert not event_fault(read.event_type, 64)
+        assert not type_fault(read.event_type)
         assert "\n" not in "".join(read)

@@ -11,7 +11,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 import pytest
 
-from broker.core.bodies import compact_json, element_texts, member_text, parse_json, quote_text
+from broker.core.bodies import (
+    MAX_DEPTH,
+    compact_json,
+    element_texts,
+    member_text,
+    parse_json,
+    quote_text,
+)
 from broker.core.errors import BadBody
 
 BLANKS = st.text(" \t\r\n", max_size=3)
@@ -104,9 +111,9 @@ def test_a_member_is_cut_out_as_it_was_written(text: str, comma: str, order: lis
     assert compact_json(text.encode()) == member_text(item, value, "message")
 
 
-@pytest.mark.parametrize("depth", [10, 300, 1000])
+@pytest.mark.parametrize("depth", [10, 300, MAX_DEPTH])
 def test_deep_nesting_is_kept(depth: int) -> None:
-    """A message may be nested as deep as it can be read, deeper than it could be written anew."""
+    """A message may be nested deeper than it could be written anew."""
     text = b"[" * depth + b" 1 " + b"]" * depth
     compacted = text.replace(b" ", b"")
     assert compacted == compact_json(text)
@@ -114,6 +121,30 @@ def test_deep_nesting_is_kept(depth: int) -> None:
     value = parse_json(item)
     assert isinstance(value, dict)
     assert compacted == member_text(item, value, "message")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_that_is_too_deep_is_refused(opening: bytes, closing: bytes) -> None:
+    """One level more than the limit, however much stands beside it; the limit is named."""
+    deepest = opening * MAX_DEPTH + b" 1" + closing * MAX_DEPTH
+    wide = b"[" + b",".join([deepest[len(opening) : -1]] * 2) + b"]"
+    for text in (deepest, wide):
+        assert compact_json(text)
+    too_deep = opening + deepest + closing
+    item = b'{"message":%b,"channel":"a"}' % too_deep
+    value = parse_json(item)
+    assert isinstance(value, dict)
+    with pytest.raises(BadBody, match=f"more than {MAX_DEPTH} levels") as caught:
+        compact_json(too_deep)
+    assert ("message", MAX_DEPTH) == (caught.value.field, caught.value.limit)
+    with pytest.raises(BadBody, match=f"more than {MAX_DEPTH} levels"):
+        member_text(item, value, "message")
+
+
+def test_brackets_in_text_or_side_by_side_are_no_levels() -> None:
+    """Neither strings nor many small parts count."""
+    for text in (b'["%b"]' % (b"[{" * 2000), b"[%b]" % b",".join([b"[{}]"] * 2000)):
+        assert text == compact_json(text)
 
 
 @given(st.lists(TEXTS, max_size=5))
