@@ -220,6 +220,9 @@ def _tell(gap: Gap) -> None:
     if gap.after == START:
         return  # everything that is kept was asked for
     where = f" of {gap.channel}" if gap.channel else ""
+    if gap.skipped:
+        _say(f"{gap.skipped} messages{where} after {gap.after} were left out: read too slowly")
+        return
     _say(f"messages{where} after {gap.after} are no longer kept; the first kept is {gap.first}")
 
 

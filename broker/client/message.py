@@ -41,17 +41,20 @@ class Message(NamedTuple):
 
 class Gap(NamedTuple):
     """
-    Messages after a cursor are no longer kept (P3).
+    Messages after a cursor are no longer kept (P3), or were left out.
 
     Attributes:
         channel: Where; empty where the broker did not say, as to polls.
         after: The subscription's cursor.
         first: Cursor of the first message that is still kept.
+        skipped: How many were left out, because they were read too slowly and the channel has
+            `slow_reader: conflate`; 0 where messages are no longer kept.
     """
 
     channel: str
     after: Cursor
     first: Cursor
+    skipped: int = 0
 
 
 class Moved(NamedTuple):
@@ -175,8 +178,10 @@ def _event(value: object) -> Event:
 
 def _gap(value: object) -> Gap:
     match value:
-        case {"channel": str(channel), "after": str(after), "first": str(first)}:
-            return Gap(channel, Cursor.parse(after), Cursor.parse(first))
+        case {"channel": str(channel), "after": str(after), "first": str(first), **more}:
+            skipped = more.get("skipped")
+            number = skipped if isinstance(skipped, int) else 0
+            return Gap(channel, Cursor.parse(after), Cursor.parse(first), number)
     raise Unreadable("what came is no gap notice")
 
 

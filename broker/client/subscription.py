@@ -143,7 +143,8 @@ class Subscription:
 
     async def _tell(self, gap: Gap) -> None:
         if self._on_gap is None:
-            _log.warning("messages after %s are no longer kept, up to %s", gap.after, gap.first)
+            why = f"{gap.skipped} left out" if gap.skipped else "no longer kept"
+            _log.warning("messages after %s are missing, up to %s: %s", gap.after, gap.first, why)
             return
         told = self._on_gap(gap)
         if inspect.isawaitable(told):

@@ -255,7 +255,8 @@ class EventReader {
  * What a subscription is told, as plain objects with a `kind`.
  *
  * - `message`: `{id, channel, message, cursor}`
- * - `gap`: `{channel, after, first}`; messages after a cursor are no longer kept (P3)
+ * - `gap`: `{channel, after, first, skipped}`; messages after a cursor are no longer kept (P3), or so
+ *   many were left out
  * - `moved`: `{cursor}`; everything up to here has arrived
  * - `farewell`: `{status, reason, cursor}`; why a connection is about to end
  */
@@ -363,8 +364,8 @@ function messageOf(value) {
   return { kind: 'message', id, channel, message, cursor: placeOf(value) };
 }
 
-function gapOf({ channel, after, first }) {
-  return { kind: 'gap', channel, after: Cursor.parse(after), first: Cursor.parse(first) };
+function gapOf({ channel, after, first, skipped = 0 }) {
+  return { kind: 'gap', channel, after: Cursor.parse(after), first: Cursor.parse(first), skipped };
 }
 
 function placeOf({ time, tag }) {
@@ -750,7 +751,8 @@ function cursorOf(headers) {
 function gapsIn(headers, after) {
   const first = headers.get(GAP_HEADER);
   if (first === null) return [];
-  return [{ kind: 'gap', channel: '', after: after ?? new Cursor(0, 0), first: Cursor.parse(first) }];
+  const place = after ?? new Cursor(0, 0);
+  return [{ kind: 'gap', channel: '', after: place, first: Cursor.parse(first), skipped: 0 }];
 }
 
 /** The client's limits and waits; what they mean stands in `index.d.ts`. */
@@ -911,9 +913,10 @@ class Subscription {
     }
   }
 
-  async #tellGap({ channel, after, first }) {
-    if (this.#onGap) await this.#onGap({ channel, after, first });
-    else console.warn(`messages after ${after} are no longer kept, up to ${first}`);
+  async #tellGap({ channel, after, first, skipped }) {
+    const why = skipped ? `${skipped} left out` : 'no longer kept';
+    if (this.#onGap) await this.#onGap({ channel, after, first, skipped });
+    else console.warn(`messages after ${after} are missing, up to ${first}: ${why}`);
   }
 
   #tell(state, reason = '', waitS = 0) {

@@ -72,7 +72,7 @@ export interface Message<T = unknown> {
   cursor: Cursor;
 }
 
-/** Messages after a cursor are no longer kept. */
+/** Messages after a cursor are no longer kept, or were left out. */
 export interface Gap {
   /** Where; empty where the broker did not say, as to polls. */
   channel: string;
@@ -80,6 +80,8 @@ export interface Gap {
   after: Cursor;
   /** Cursor of the first message that is still kept. */
   first: Cursor;
+  /** How many were left out for a slow reader of a conflated channel; 0: they are no longer kept. */
+  skipped: number;
 }
 
 /** How a subscription stands. */

@@ -137,5 +137,6 @@ function cursorOf(headers) {
 function gapsIn(headers, after) {
   const first = headers.get(GAP_HEADER);
   if (first === null) return [];
-  return [{ kind: 'gap', channel: '', after: after ?? new Cursor(0, 0), first: Cursor.parse(first) }];
+  const place = after ?? new Cursor(0, 0);
+  return [{ kind: 'gap', channel: '', after: place, first: Cursor.parse(first), skipped: 0 }];
 }

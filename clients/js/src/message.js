@@ -2,7 +2,8 @@
  * What a subscription is told, as plain objects with a `kind`.
  *
  * - `message`: `{id, channel, message, cursor}`
- * - `gap`: `{channel, after, first}`; messages after a cursor are no longer kept (P3)
+ * - `gap`: `{channel, after, first, skipped}`; messages after a cursor are no longer kept (P3), or so
+ *   many were left out
  * - `moved`: `{cursor}`; everything up to here has arrived
  * - `farewell`: `{status, reason, cursor}`; why a connection is about to end
  */
@@ -112,8 +113,8 @@ function messageOf(value) {
   return { kind: 'message', id, channel, message, cursor: placeOf(value) };
 }
 
-function gapOf({ channel, after, first }) {
-  return { kind: 'gap', channel, after: Cursor.parse(after), first: Cursor.parse(first) };
+function gapOf({ channel, after, first, skipped = 0 }) {
+  return { kind: 'gap', channel, after: Cursor.parse(after), first: Cursor.parse(first), skipped };
 }
 
 function placeOf({ time, tag }) {

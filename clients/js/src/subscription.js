@@ -124,9 +124,10 @@ export class Subscription {
     }
   }
 
-  async #tellGap({ channel, after, first }) {
-    if (this.#onGap) await this.#onGap({ channel, after, first });
-    else console.warn(`messages after ${after} are no longer kept, up to ${first}`);
+  async #tellGap({ channel, after, first, skipped }) {
+    const why = skipped ? `${skipped} left out` : 'no longer kept';
+    if (this.#onGap) await this.#onGap({ channel, after, first, skipped });
+    else console.warn(`messages after ${after} are missing, up to ${first}: ${why}`);
   }
 
   #tell(state, reason = '', waitS = 0) {

@@ -43,8 +43,11 @@ test('an envelope is a message, a notice, a farewell or a move', () => {
     { kind: 'message', id: 3282, channel: 'c.1', message: null, cursor: CURSOR },
     readEvent(JSON.stringify({ id: 3282, channel: 'c.1', message: null, ...place })),
   );
-  const gap = { after: '1-1', first: '2-2' };
-  const told = { kind: 'gap', channel: 'c', after: new Cursor(1, 1), first: new Cursor(2, 2) };
+  const gap = { after: '1-1', first: '2-2', skipped: 41 };
+  const [after, first] = [new Cursor(1, 1), new Cursor(2, 2)];
+  const told = { kind: 'gap', channel: 'c', after, first, skipped: 41 };
+  const lost = JSON.stringify({ channel: 'c', after: '1-1', first: '2-2' });
+  assert.deepEqual({ ...told, skipped: 0 }, readEvent(lost));
   const notice = { id: -3, channel: 'c', message: { gap }, ...place };
   assert.deepEqual(told, readEvent(JSON.stringify(notice)));
   assert.deepEqual(told, readEvent(JSON.stringify({ channel: 'c', ...gap })));

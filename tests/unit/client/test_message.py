@@ -40,6 +40,14 @@ def test_p3_the_brokers_gap_notice_is_read() -> None:
     assert Gap("user.100", EARLIER, CURSOR) == read_event(told)
 
 
+def test_p8_a_notice_says_how_many_were_left_out() -> None:
+    """Who reads a conflated channel too slowly learns how many messages it did not get."""
+    told = ToldGap("user.100", EARLIER, CURSOR, skipped=41)
+    assert Gap("user.100", EARLIER, CURSOR, 41) == read_event(gap_envelope(told))
+    event = {"channel": "user.100", **told.told()}
+    assert Gap("user.100", EARLIER, CURSOR, 41) == read_event(orjson.dumps(event))
+
+
 def test_p3_the_gap_event_of_a_stream_is_read() -> None:
     """Streams tell it in a shape of their own."""
     told = {"channel": "user.100", "after": str(EARLIER), "first": str(CURSOR)}
