@@ -17,7 +17,6 @@ from redis.asyncio.connection import (
 )
 from redis.exceptions import RedisError
 
-_READ_BYTES: Final = 65_536
 _COMMON: Final = frozenset({"db", "username", "password"})
 _TLS: Final = frozenset(
     {
@@ -73,16 +72,6 @@ class Address:
     def host(self) -> str:
         """Name or number of the machine; meaningless for a unix socket."""
         return str(self._options.get("host", "localhost"))
-
-    def connection(self) -> RedisConnection:
-        """Return a new connection for commands, not yet connected; deadlines are the caller's."""
-        return self._kind(
-            **self._options,
-            protocol=2,
-            socket_timeout=None,
-            socket_read_size=_READ_BYTES,
-            driver_info=None,
-        )
 
     def at(self, host: str, port: int) -> Address:
         """Return another server, to be reached and logged in to in the same way."""

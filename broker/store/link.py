@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
+import asyncio
 
-from redis.exceptions import ReadOnlyError, ResponseError
+from hiredis import ReplyError
+from redis.exceptions import ReadOnlyError
 
 from broker.store.address import Address
+from broker.store.dialogue import DialogueProtocol, raise_for, read_error
 from broker.store.facts import Facts
 from broker.store.wire import Reply, Word, pack
 
@@ -56,8 +59,9 @@ class Link:
     """
 
     def __init__(self, address: Address, check: Check | None) -> None:
-        self._connection = address.connection()
+        self._address = address
         self._check = check
+        self._dialogue: DialogueProtocol | None = None
         self._life = b""
 
     async def ask(self, request: Request) -> list[Reply]:
@@ -70,54 +74,54 @@ class Link:
             ServerAway: the server is a replica.
             StoreUnavailable: the server cannot be used.
         """
-        connection = self._connection
-        if connection.is_connected and await connection.can_read():
-            await self.close()
-        if not connection.is_connected:
-            await self._connect()
+        dialogue = self._dialogue
+        if dialogue is None or not dialogue.is_open:
+            dialogue = self._dialogue = await self._connect()
         head, is_signed, answers, then = request
-        words = (head, self._life) if is_signed else (head,)
-        await connection.send_packed_command(words, check_health=False)
-        replies = [await self._read()] if answers == 1 else await self._read_all(answers)
+        replies = await dialogue.ask(head + self._life if is_signed else head, answers)
+        self._check_all(replies)
         if then:
-            await connection.send_packed_command(then, check_health=False)
-            replies.append(await self._read())
+            more = await dialogue.ask(then, 1)
+            self._check_all(more)
+            replies += more
         return replies
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._connection.disconnect(nowait=True)
+        if self._dialogue is not None:
+            self._dialogue.abort()
 
-    async def _connect(self) -> None:
-        await self._connection.connect()  # type: ignore[no-untyped-call]
-        if self._check is None:
-            return
+    async def _connect(self) -> DialogueProtocol:
+        address = self._address
+        dialogue = await address.connect(asyncio.get_running_loop(), DialogueProtocol())
         try:
-            await self._connection.send_packed_command(_INFO, check_health=False)
-            facts = Facts.read(await self._connection.read_response())
-            self._check(facts)
+            for words in _greeting(address):
+                raise_for((await dialogue.ask(pack(words), 1))[0])
+            if self._check is not None:
+                (answer,) = await dialogue.ask(_INFO, 1)
+                raise_for(answer)
+                facts = Facts.read(answer)
+                self._check(facts)
+                self._life = b"$%d\r\n%b\r\n" % (len(facts.life), facts.life)
         except BaseException:
-            await self.close()
+            dialogue.abort()
             raise
-        self._life = b"$%d\r\n%b\r\n" % (len(facts.life), facts.life)
+        return dialogue
 
-    async def _read_all(self, answers: int) -> list[Reply]:
-        """Read every answer, errors too, so that none is left for the next request."""
-        replies: list[Reply] = []
-        errors: list[ResponseError] = []
-        for _ in range(answers):
-            try:
-                replies.append(await self._read())
-            except ResponseError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        return replies
+    def _check_all(self, replies: list[Reply]) -> None:
+        """Raise the first error among the answers."""
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                error = read_error(str(reply))
+                if isinstance(error, ReadOnlyError) and self._dialogue is not None:
+                    # Behind this address another server may be the master now.
+                    self._dialogue.abort()
+                raise error
 
-    async def _read(self) -> Reply:
-        try:
-            return await self._connection.read_response()
-        except ReadOnlyError:
-            # Behind this address another server may be the master now.
-            await self.close()
-            raise
+
+def _greeting(address: Address) -> Iterator[tuple[Word, ...]]:
+    """Return the commands that come first on a connection."""
+    if address.credentials:
+        yield ("AUTH", *address.credentials)
+    if address.database:
+        yield ("SELECT", address.database)
