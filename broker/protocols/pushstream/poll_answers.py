@@ -74,9 +74,15 @@ class PollAnswers:
 
     Args:
         form: How they look.
+
+    Attributes:
+        keep_alive: Whether the connection stays open behind an answer.
+        is_chunked: Whether the name of a function is a chunk of its own.
+        fixed: Headers of every answer.
     """
 
     def __init__(self, form: Form) -> None:
+        self.is_chunked = form.script and form.versioned
         self.keep_alive = form.keep_alive and (form.versioned or not form.script)
         self._form = form
         self._writing = form.writing

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from broker.protocols.pushstream.poll_answers import CALLBACK, PollAnswers
 from broker.transports.connection import NO_FD
 from broker.transports.front import Desk
-from broker.transports.poll import PollConnection, PollLimits
+from broker.transports.poll import Answers, PollConnection, PollLimits
 from broker.transports.stream import chunk
 from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
@@ -31,7 +31,7 @@ class ScriptConnection(PollConnection):
         traffic: Counts polls' connections.
     """
 
-    __slots__ = ("_callback",)
+    __slots__ = ("_callback", "_names_are_chunks")
 
     def __init__(
         self,
@@ -45,6 +45,12 @@ class ScriptConnection(PollConnection):
     ) -> None:
         super().__init__(wheel, limits, answers, desk, aiohttp, traffic)
         self._callback = callback
+        self._names_are_chunks = answers.is_chunked
+
+    def serve_next(self, answers: Answers) -> None:
+        """Stay, for a request that asks for no script."""
+        super().serve_next(answers)
+        self._callback = ""
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Take a transport on; what is written goes through `write`, never past it."""
@@ -53,7 +59,9 @@ class ScriptConnection(PollConnection):
 
     def write(self, data: bytes) -> bool:
         """Send an answer, with the name in it."""
-        return super().write(put_callback(data, self._callback, chunked=b"chunked" in data[:2048]))
+        if self._callback:
+            data = put_callback(data, self._callback, chunked=self._names_are_chunks)
+        return super().write(data)
 
 
 def put_callback(answer: bytes, name: str, *, chunked: bool) -> bytes:

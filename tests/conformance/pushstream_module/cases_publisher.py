@@ -126,6 +126,13 @@ PUBLISHING = (
         "one slash at the end is left out",
     ),
     Case(
+        "publish-leading-slash",
+        "18",
+        (post("/pub?id=/{channel}", b"1", state(1, 1)), post("/pub?id=/", b"1", NO_CHANNEL)),
+        "the stock client writes it so, and also publishes to the channel with the empty id",
+        "the slash is left out: nobody means the empty id",
+    ),
+    Case(
         "publish-empty-segment",
         "5",
         (post("/pub?id={channel}//{other}", b"1", refused(400, re.compile(".*empty.*"))),),

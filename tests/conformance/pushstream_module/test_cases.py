@@ -10,21 +10,31 @@ import random
 import pytest
 
 from tests.conformance.pushstream_module import (
+    cases_backtrack,
     cases_bodies,
+    cases_cursor,
+    cases_eventsource,
+    cases_longpoll,
     cases_nchan,
     cases_paths,
-    cases_polls,
     cases_publisher,
+    cases_shortpoll,
     cases_statistics,
-    cases_streams,
+    cases_stream,
+    cases_websocket,
 )
 from tests.conformance.pushstream_module.case import Case, Listener
 from tests.conformance.pushstream_module.play import Player
 
 CASES: tuple[Case, ...] = (
-    *cases_polls.CASES,
-    *cases_streams.CASES,
+    *cases_shortpoll.CASES,
+    *cases_longpoll.CASES,
+    *cases_cursor.CASES,
+    *cases_stream.CASES,
+    *cases_eventsource.CASES,
+    *cases_websocket.CASES,
     *cases_paths.CASES,
+    *cases_backtrack.CASES,
     *cases_bodies.CASES,
     *cases_publisher.CASES,
     *cases_statistics.CASES,
