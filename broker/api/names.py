@@ -70,12 +70,13 @@ def publish_channels(call: Call, mount: PublisherMount, settings: Settings) -> t
 
 def parse_names(raw: str, settings: Settings) -> tuple[str, ...]:
     """
-    Read a channel list; see `parse_channels`.
+    Read a channel list; see `parse_channels`. One slash in front is left out.
 
     Raises:
         NoChannel: It is empty.
         ChannelForbidden: A name stands for several channels: only statistics take that.
     """
+    raw = raw.removeprefix("/")  # the module's own client begins with one
     if not raw:
         raise NoChannel("the request names no channel", field="channels")
     try:

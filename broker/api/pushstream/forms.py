@@ -63,7 +63,7 @@ class Form(Protocol):
         """Write the answer about everything."""
 
 
-class JsonForm:
+class JsonForm(Form):
     """Writes JSON as the module lays it out."""
 
     def __init__(self, content_type: str) -> None:
@@ -83,7 +83,7 @@ class JsonForm:
         return f'{_json(head)[:-1]}, "{name}": [{CRLF}{rows}{CRLF}]}}{CRLF}'
 
 
-class PlainForm:
+class PlainForm(Form):
     """Writes lines of text for people."""
 
     content_type = "text/plain"
@@ -105,7 +105,7 @@ class PlainForm:
         return _lines([*head, "by_worker:", *rows])
 
 
-class YamlForm:
+class YamlForm(Form):
     """Writes YAML; text is quoted, so that no name can be taken for anything else."""
 
     def __init__(self, content_type: str) -> None:
@@ -131,7 +131,7 @@ class YamlForm:
             yield from (f"{indent}   {line}" for line in _yaml(facts))
 
 
-class XmlForm:
+class XmlForm(Form):
     """Writes XML."""
 
     content_type = "application/xml"
