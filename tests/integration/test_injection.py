@@ -198,6 +198,27 @@ async def test_no_preflight_of_the_internal_listener_succeeds(
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
+SCRIPTS = """\
+channels:
+  - {name: "closed.{a}", subscribe: [{role: reader}]}
+mounts:
+  - {path: /poll, mode: shortpoll, jsonp: true}
+"""
+
+
+async def test_a_script_is_no_use_for_a_cookie() -> None:
+    """Any page may load an answer as its script, with the cookie; so that one does not count."""
+    async with running_node(channels=SCRIPTS, token_cookie="rts") as node:
+        token = node.token(role="reader")
+        cookie = {"Cookie": f"rts={token}"}
+        for query in ("callback=f", "%63allback=f", "Callback=f&notices=gap"):
+            assert 401 == (await node.ask(f"/poll/closed.a?{query}", cookie)).status
+        assert 304 == (await node.ask("/poll/closed.a", cookie)).status
+        told = await node.ask(f"/poll/closed.a?callback=f&auth_token={token}")
+        assert 200 == told.status
+        assert "javascript" in told.headers["Content-Type"]
+
+
 async def test_a_known_websocket_of_another_page_is_refused() -> None:
     """The origin is looked at however often the same handshake was good without it."""
     async with running_node(allowed_origins=("https://example.com",)) as node:

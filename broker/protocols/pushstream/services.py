@@ -112,11 +112,15 @@ class Services:
         Raises:
             BadRequest: it is malformed.
         """
-        cookie = request.cookies.get(self.token_cookie, "") if self.token_cookie else ""
         query = request.raw_path.partition("?")[2]
         subscription = parse_subscription(
-            path, query, request.headers, self.limits.request, cookie, mount
+            path, query, request.headers, self.limits.request, "", mount
         )
+        # Any page may name our answer as a script of its own, and its browser sends the cookie.
+        is_script = mount.jsonp and subscription.callback is not None
+        if self.token_cookie and not subscription.token and not is_script:
+            cookie = request.cookies.get(self.token_cookie, "")
+            subscription = subscription._replace(token=cookie)
         client = self.client(request)
         return subscription._replace(client=client) if client else subscription
 
