@@ -14,7 +14,10 @@ EXPLAIN = "X-Nginx-PushStream-Explain"
 """Header with a reason in English."""
 
 CHANNEL_DELETED = "Channel deleted."
-"""Reason of a deletion, and what subscribers are told where the publisher says nothing else."""
+"""Reason of a deletion."""
+
+DELETION_NOTICE = "Channel deleted"
+"""What subscribers are told of a deletion where the publisher says nothing else."""
 
 _NO_CHANNEL = "No channel id provided."
 _BAD_CHANNEL = "Channel id not authorized for this method."

@@ -9,7 +9,7 @@ from broker.api.names import publish_channels
 from broker.api.posting import Posting
 from broker.api.problems import answer
 from broker.api.publish import REPLAYED
-from broker.api.pushstream.explain import CHANNEL_DELETED, EXPLAIN
+from broker.api.pushstream.explain import CHANNEL_DELETED, DELETION_NOTICE, EXPLAIN
 from broker.api.pushstream.statistics import Statistics
 from broker.api.survey import Surveyor
 from broker.core.publisher_mounts import PublisherMount
@@ -62,7 +62,7 @@ class PushStreamPublisher:
     async def delete(self, mount: PublisherMount, call: Call) -> web.Response:
         """Drop what the channels hold; their subscribers are told."""
         channels = publish_channels(call, mount, self._settings)
-        await self._posting.drop(call, channels, CHANNEL_DELETED)
+        await self._posting.drop(call, channels, DELETION_NOTICE)
         headers = {EXPLAIN: CHANNEL_DELETED}
         return answer(b"", content_type="text/plain", headers=headers)
 
