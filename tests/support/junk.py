@@ -217,6 +217,26 @@ def _smuggling(chance: Random) -> bytes:
     return target + b" HTTP/1.1\r\n" + _HOST + head + b"\r\n" + body
 
 
+def _behind_a_known(chance: Random) -> bytes:
+    """Say the same thing a few times, so that it need not be parsed, and then almost the same."""
+    known = (
+        chance.choice(
+            [
+                b"POST /publish/odd.1 HTTP/1.1\r\n%bContent-Length: 3\r\n\r\n1.5",
+                b"POST /publish/odd.1 HTTP/1.1\r\n%bEvent-Id: 1\r\ncontent-length: 3\r\n\r\n1.5",
+                b"GET /shortpoll/ping?tag=1 HTTP/1.1\r\n%bIf-None-Match: W/1\r\n\r\n",
+            ]
+        )
+        % _HOST
+    )
+    almost = bytearray(known)
+    for _ in range(chance.randrange(1, 4)):
+        place = chance.randrange(len(almost))
+        odd = chance.choice([b"\r", b"\n", b"\r\n", b"\0", b" ", b":", b"&tag=2", b"\r\n ", b";"])
+        almost[place : place + chance.randrange(2)] = odd
+    return known * chance.randrange(2, 5) + bytes(almost) + known
+
+
 # --- WebSockets ----------------------------------------------------------------------------------
 
 
@@ -295,6 +315,7 @@ MAKERS: Sequence[Maker] = (
     _pipelined,
     _pipelined_with_junk,
     _smuggling,
+    _behind_a_known,
     _bad_upgrade,
     _bad_frames,
 )
