@@ -101,7 +101,8 @@ def _mounts(draft: Draft) -> Iterator[str]:
         yield "mounts: []"
         return
     yield "mounts:"
-    body = "auto" if any(map(_writes_json, draft.mounts)) else "text"
+    wanted = {_writes_json(mount) for mount in draft.mounts if "template" in mount.keys}
+    body = "auto" if len(wanted) > 1 else "json" if True in wanted else "text"
     for mount in draft.mounts:
         yield f"  # {_plain(str(mount.place))}"
         yield f"  - path: {_value(mount.path)}"

@@ -191,7 +191,9 @@ def test_bodies_are_text_unless_a_template_takes_json(tmp_path: Path) -> None:
     quoted = subscriber("", 'push_stream_message_template \'{"t":"~text~"}\'')
     assert "text" == document(carry(tmp_path, publisher + quoted))["mounts"][0]["body"]
     bare = subscriber("", "push_stream_message_template '{\"t\":~text~}'")
-    assert "auto" == document(carry(tmp_path, publisher + bare))["mounts"][0]["body"]
+    assert "json" == document(carry(tmp_path, publisher + bare))["mounts"][0]["body"]
+    other = quoted.replace("/s/", "/t/")
+    assert "auto" == document(carry(tmp_path, publisher + bare + other))["mounts"][0]["body"]
 
 
 def test_outer_levels_hold_unless_a_location_says_otherwise(tmp_path: Path) -> None:

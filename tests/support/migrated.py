@@ -1,0 +1,171 @@
+"""A broker on what `broker migrate` makes of a configuration, asked as nginx was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+import asyncio
+
+import aiohttp
+
+from broker.migration.configuration import read_configuration
+from broker.migration.draft import Draft
+from broker.migration.migrate import migrate
+from broker.migration.writing import rules, settings
+from tests.support.broker import BrokerProcess
+from tests.support.waiting import PATIENCE, eventually
+
+CONFIGURATIONS = Path(__file__).parents[1] / "e2e" / "migration"
+"""Where configurations of nginx are."""
+
+ANSWER_DEADLINE_S = 10.0
+EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
+
+_INTERNAL = frozenset({"publisher", "nchan_publisher", "statistics"})
+_TIMEOUT = aiohttp.ClientTimeout(total=ANSWER_DEADLINE_S * PATIENCE)
+
+
+class Answer(NamedTuple):
+    """
+    What was answered.
+
+    Attributes:
+        status: Status of HTTP.
+        text: The body.
+        headers: The headers.
+    """
+
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+
+class Migrated:
+    """
+    A running broker and what its configuration was made of.
+
+    Args:
+        broker: The broker.
+        draft: What the migration made.
+        http: Asks.
+    """
+
+    def __init__(self, broker: BrokerProcess, draft: Draft, http: aiohttp.ClientSession) -> None:
+        self.broker = broker
+        self.draft = draft
+        self._http = http
+
+    def url(self, path: str, method: str = "GET") -> str:
+        """Return where a path of the old configuration is now, as a proxy in front sends it on."""
+        name = path.partition("?")[0]
+        found = [mount for mount in self.draft.mounts if f"{name}/".startswith(f"{mount.path}/")]
+        assert found, f"nothing is at {path}"
+        wanted = [mount for mount in found if (mount.mode in _INTERNAL) == (method != "GET")]
+        mount = max(wanted or found, key=lambda mount: len(mount.path))
+        return (self.broker.internal if mount.mode in _INTERNAL else self.broker.public) + path
+
+    async def ask(self, method: str, path: str, body: str = "", **headers: str) -> Answer:
+        """Ask once, and return the whole answer."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self._http.request(
+            method, self.url(path, method), data=body or None, headers=given, timeout=_TIMEOUT
+        ) as answer:
+            return Answer(answer.status, await answer.text(), answer.headers)
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        """Ask by GET."""
+        return await self.ask("GET", path, **headers)
+
+    async def post(self, path: str, body: str) -> Answer:
+        """Ask by POST."""
+        return await self.ask("POST", path, body)
+
+    @asynccontextmanager
+    async def reading(self, path: str, **headers: str) -> AsyncIterator[Reading]:
+        """Read an endless answer, for the length of the block; it has begun when that begins."""
+        before = await self.subscribers()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self._http.get(self.url(path), headers=given) as answer:
+            assert 200 == answer.status, await answer.text()
+            await self.joined(before)
+            yield Reading(answer)
+
+    @asynccontextmanager
+    async def socket(
+        self, path: str, *, protocols: tuple[str, ...] = (), token: str = ""
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a WebSocket for the length of the block."""
+        before = await self.subscribers()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self._http.ws_connect(
+            self.url(path), protocols=protocols, headers=headers
+        ) as socket:
+            await self.joined(before)
+            yield socket
+
+    async def joined(self, before: int) -> None:
+        """Wait until there are more subscribers than before."""
+
+        async def more() -> bool:
+            return await self.subscribers() > before
+
+        await eventually(more, ANSWER_DEADLINE_S, what="the subscriber is there")
+
+    async def subscribers(self) -> int:
+        """Return how many subscribers there are."""
+        async with self._http.get(f"{self.broker.internal}/stats") as answer:
+            sessions: int = (await answer.json())["sessions"]
+            return sessions
+
+
+class Reading:
+    """
+    An endless answer.
+
+    Args:
+        answer: The answer.
+    """
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+        self.text = ""
+
+    async def until(self, text: str) -> str:
+        """
+        Read until a text has come, and return everything so far.
+
+        Raises:
+            AssertionError: it ended before.
+            TimeoutError: it did not come in time.
+        """
+        async with asyncio.timeout(ANSWER_DEADLINE_S * PATIENCE):
+            while text not in self.text:
+                piece = await self.answer.content.readany()
+                assert piece, f"it ended with {self.text!r}"
+                self.text += piece.decode()
+        return self.text
+
+
+@asynccontextmanager
+async def migrated(name: str, folder: Path, *flags: str) -> AsyncIterator[Migrated]:
+    """
+    Run a broker on what becomes of a configuration.
+
+    Args:
+        name: The configuration, without `.conf`.
+        folder: Where the broker's configuration is written.
+        flags: Further flags of `broker serve`.
+    """
+    draft = migrate(read_configuration(CONFIGURATIONS / f"{name}.conf"))
+    file = folder / "channels.yaml"
+    file.write_text(rules(draft, name, "public"))
+    lines = settings(draft, name).splitlines()
+    environ: dict[str, Any] = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    given = ("--config", str(file), "--drain-s", "0", *flags)
+    async with (
+        BrokerProcess(*given, environ=environ) as broker,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Migrated(broker, draft, http)
