@@ -9,7 +9,9 @@ import json
 import sys
 
 from broker.catalog import Catalog, CatalogError
+from broker.catalog.mounts import standard_mounts
 from broker.cli.options import add_setting, add_verb, load_settings
+from broker.core.mounts import Mount
 from broker.core.rules import Entry
 from broker.core.units import format_duration, format_size
 
@@ -44,12 +46,29 @@ def run(args: argparse.Namespace) -> int:
         _print_problems(exc, file, as_json=args.json)
         return EXIT_MISTAKES
     if args.json:
-        patterns = [entry.pattern.text for entry in catalog.entries]
-        print(json.dumps({"file": str(file), "problems": [], "left_out": 0, "patterns": patterns}))
+        _print_json(file, catalog)
     else:
-        _print_table(map(_row, catalog.entries))
-        print(f"\n{file}: no mistakes, {len(catalog.entries)} patterns")
+        _print_table(
+            ("PATTERN", "HISTORY", "MESSAGE", "READ", "PUBLISH"), map(_row, catalog.entries)
+        )
+        told = f"{len(catalog.entries)} patterns"
+        if catalog.mounts != standard_mounts():
+            print()
+            _print_table(("MOUNT", "MODE", "CHANNELS"), map(_mount_row, catalog.mounts))
+            told += f", {len(catalog.mounts)} mounts"
+        print(f"\n{file}: no mistakes, {told}")
     return 0
+
+
+def _print_json(file: Path, catalog: Catalog) -> None:
+    told = {
+        "file": str(file),
+        "problems": [],
+        "left_out": 0,
+        "patterns": [entry.pattern.text for entry in catalog.entries],
+        "mounts": [{"path": mount.path, "mode": mount.mode} for mount in catalog.mounts],
+    }
+    print(json.dumps(told))
 
 
 def _print_problems(exc: CatalogError, file: Path, *, as_json: bool) -> None:
@@ -75,14 +94,20 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
+def _mount_row(mount: Mount) -> tuple[str, ...]:
+    if mount.fixed:
+        return mount.path, mount.mode, " ".join(mount.fixed)
+    return mount.path, mount.mode, f"?{mount.argument}=" if mount.argument else "in the path"
+
+
 def _count(rules: int) -> str:
     if not rules:
         return "grants only"
     return f"{rules} rule{'s' if rules > 1 else ''}"
 
 
-def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    table = [("PATTERN", "HISTORY", "MESSAGE", "READ", "PUBLISH"), *rows]
+def _print_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = [heads, *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -40,6 +40,29 @@ def test_right_rules_are_shown(rules: Path, capsys: pytest.CaptureFixture[str]) 
     ) == capsys.readouterr().out
 
 
+def test_mounts_are_shown_where_there_are_own_ones(
+    rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with where its channels come from."""
+    rules.write_text(
+        "channels: [{name: news, subscribe: public, history: {messages: 0}}]\n"
+        "mounts:\n"
+        "  - {path: /ws, mode: websocket}\n"
+        "  - {path: /pub, mode: publisher, argument: id}\n"
+        "  - {path: /all, mode: stream, fixed: [news, x]}\n"
+    )
+    assert 0 == main(["check", "channels.yaml"])
+    assert (
+        "\n"
+        "MOUNT  MODE       CHANNELS\n"
+        "/ws    websocket  in the path\n"
+        "/pub   publisher  ?id=\n"
+        "/all   stream     news x\n"
+        "\n"
+        "channels.yaml: no mistakes, 1 patterns, 3 mounts\n"
+    ) == capsys.readouterr().out.partition("grants only\n")[2]
+
+
 def test_every_mistake_is_a_line_on_standard_error(
     rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +88,9 @@ def test_json_says_the_same(rules: Path, capsys: pytest.CaptureFixture[str]) -> 
     """One object, mistakes or not."""
     assert 0 == main(["check", "--json", "channels.yaml"])
     right = {"file": "channels.yaml", "problems": [], "left_out": 0, "patterns": ["news"]}
-    assert right == json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)
+    assert {"path": "/sse", "mode": "eventsource"} in told.pop("mounts")
+    assert right == told
     rules.write_text("channels: []")
     assert 1 == main(["check", "--json", "channels.yaml"])
     message = "channels is empty; nobody could read anything"
