@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from broker.core.cursor import Cursor
+from broker.core.cursor import START, Cursor
 from broker.core.encoder import Gap
 from broker.core.message import Message
 from broker.core.rules import SlowPolicy
@@ -33,7 +33,7 @@ class Reader:
     Attributes:
         names: Its channels.
         attached: Outlet and session.
-        came: Cursor of the moment in which it came: everything before is history.
+        came: Cursor of the last message before it came: everything up to there is history.
         was_blocked: Whether its connection was ever full.
         seen: Cursors of messages, in the order in which they came.
         skipped: Messages that it was told are left out.
@@ -98,7 +98,7 @@ class ConflationMachine(RuleBasedStateMachine):
         cursor = None if choice % 3 == 0 else cursors[-1 - choice % len(cursors)]
         task = self.node.enter(names, cursor, outlet=RecordingOutlet(room=room))
         self.node.loop.settle()
-        came = cursors[-1]
+        came = max((each.cursor for each in self.node.log if each.channel in names), default=START)
         self.readers.append(Reader(names, task.result(), came, room is not None, []))
 
     @precondition(lambda self: self.readers)
@@ -123,6 +123,14 @@ class ConflationMachine(RuleBasedStateMachine):
         if channel is not None:
             with self.noticing():
                 self.node.hub.distrust(self.node.tenant, [channel])
+
+    @rule(name=st.sampled_from("ab"))
+    def shed(self, name: str) -> None:
+        """Drop the node's copy of a ring; the store still has everything."""
+        with self.noticing():
+            channel = self.node.tenant.channels.get(name)
+            if channel is not None and channel.pending is None:
+                channel.shed()
 
     @rule()
     def step(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from broker.core.cursor import START
 from broker.core.ring import Retention
+from broker.core.rules import SlowPolicy
 from broker.core.session import State
 from broker.hub import PING_CHANNEL, Hub, ping_message
 from broker.hub.surroundings import FeedLimits
@@ -206,6 +207,35 @@ def test_changed_rules_change_what_rings_keep(node: Fanout) -> None:
     node.retention = lambda _: Retention(1)
     node.hub.revise()
     assert (1, False) == (len(node.channel("a").ring), node.channel("a").bottom)
+
+
+def test_changed_rules_change_what_slow_readers_get(make_fanout: MakeFanout) -> None:
+    """Every channel's policy is asked for again, and new channels have it from the beginning."""
+    policies = {"a": SlowPolicy.CLOSE}
+    node = make_fanout(slow_policy=lambda name: policies.get(name, SlowPolicy.CATCH_UP))
+    node.attach("a", "b")
+    told = [node.channel(name).slow_policy for name in "ab"]
+    assert [SlowPolicy.CLOSE, SlowPolicy.CATCH_UP] == told
+    policies["b"] = SlowPolicy.CONFLATE
+    node.hub.revise()
+    assert SlowPolicy.CONFLATE is node.channel("b").slow_policy
+
+
+def test_upkeep_sends_slow_readers_away(make_fanout: MakeFanout) -> None:
+    """About once a second it is looked who is behind for too long on a channel that closes."""
+    node = make_fanout(slow_policy=lambda _: SlowPolicy.CLOSE)
+    outlet = node.attach("a")
+    outlet.block()
+    node.publish("a", "a")
+    node.loop.settle()
+    node.publish("a")
+    node.loop.settle()
+    for seconds, ends in ((9.0, 0), (2.0, 1)):
+        node.loop.advance(seconds)
+        with node.loop.inside():
+            node.hub.upkeep()
+        node.loop.settle()
+        assert ends == len(outlet.ends)
 
 
 def test_ring_memory_is_bounded_and_the_least_used_goes_first(make_fanout: MakeFanout) -> None:
