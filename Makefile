@@ -57,7 +57,7 @@ docs: setup ## write the reference pages that are made from the code
 	$(BIN)/python docs/generate.py
 
 site: setup ## build the documentation as a site in dist/site; a link that leads nowhere fails
-	$(BIN)/mkdocs build --strict --quiet --site-dir dist/site
+	$(BIN)/python docs/website.py
 
 wheel: setup ## build dist/*.whl
 	$(BIN)/python -m hatchling build --target wheel
