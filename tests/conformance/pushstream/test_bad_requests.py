@@ -24,7 +24,7 @@ STRANGER = hmac_key().mint(None, role="stranger")
 DATE = "Sat%2C%2014%20Nov%202015%2015%3A51%3A54%20GMT"
 PAGE = "https://page.example"
 
-MODES = st.sampled_from(["shortpoll", "longpoll", "eventsource", "sse", "websocket"])
+MODES = st.sampled_from(["shortpoll", "longpoll", "eventsource", "sse", "stream", "websocket"])
 SEGMENTS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=8)
 NAMES = SEGMENTS.map(lambda text: f"closed.{text}")
 
@@ -159,7 +159,7 @@ def long_queries(draw: st.DrawFn) -> Bad:
 @st.composite
 def bad_paths(draw: st.DrawFn) -> Bad:
     """Make a path whose first segment is no way in."""
-    known = {"shortpoll", "longpoll", "eventsource", "sse", "websocket"}
+    known = {"shortpoll", "longpoll", "eventsource", "sse", "stream", "websocket"}
     mode = draw(SEGMENTS.filter(lambda text: text not in known))
     return Bad(f"/{mode}/{draw(NAMES)}?auth_token={GOOD}", {}, 404, "path")
 
