@@ -70,6 +70,7 @@ def internal_listener(around: Surroundings, services: ApiServices) -> HttpListen
     settings, connecting = around.settings, around.meters.connecting
     refusals = Refusals(around.meters, "internal")
     traffic = Traffic("internal")
+    traffic.timed_out = around.meters.limiting.reached.of("request_timeout_s").add
     api = make_api(replace(services, refused=refusals.count, traffic=traffic))
 
     def refusal(error: BrokerError) -> bytes:
@@ -119,6 +120,7 @@ def public_listener(
     proxies = Proxies(settings.trusted_proxies, settings.forwarded_header)
     addresses = Addresses(proxies.owner) if settings.max_address_connections else None
     traffic = Carried.of(connecting.closes, addresses)
+    traffic.http.timed_out = around.meters.limiting.reached.of("request_timeout_s").add
     recall = Recall(admission, settings.known_requests, around.closed)
     services = Services(
         subscriber=subscriber,

@@ -44,7 +44,7 @@ class Api(NamedTuple):
 
     def front(self) -> BaseProtocol:
         """Return the first protocol of a connection."""
-        return self.express.connection()
+        return self.express.connection(is_new=True)
 
 
 def make_api(services: Services) -> Api:

@@ -142,9 +142,9 @@ class Express:
         self.hits = 0
         self.misses = 0
 
-    def connection(self) -> ExpressConnection:
-        """Return the protocol of a new connection."""
-        return ExpressConnection(self)
+    def connection(self, *, is_new: bool = False) -> ExpressConnection:
+        """Return the protocol of a connection: of one that was just accepted, or taken back."""
+        return ExpressConnection(self, is_new=is_new)
 
     def find(self, head: PublishHead) -> Known | None:
         """Return what is known of a head's shape."""
@@ -201,6 +201,7 @@ class ExpressConnection(Protocol):
 
     Args:
         express: Knows shapes.
+        is_new: Whether nothing was ever asked on it.
     """
 
     __slots__ = (
@@ -208,13 +209,15 @@ class ExpressConnection(Protocol):
         "_buffer",
         "_express",
         "_fd_paused",
+        "_is_new",
         "_pending",
         "_seen_at",
         "_transport",
     )
 
-    def __init__(self, express: Express) -> None:
+    def __init__(self, express: Express, *, is_new: bool = False) -> None:
         self._express = express
+        self._is_new = is_new
         self._transport: Transport | None = None
         self._buffer = b""
         self._pending: deque[_Pending] = deque()
@@ -245,6 +248,7 @@ class ExpressConnection(Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the publishes that are known, in order."""
         self._seen_at = get_running_loop().time()
+        self._is_new = False
         if self._buffer:
             self._buffer += data
         else:
@@ -271,6 +275,9 @@ class ExpressConnection(Protocol):
             pass
         elif self._buffer and now - self._began_at > limits.request_s:
             self._end(BodyTimeout(_SLOW.format(limits.request_s), setting="request_timeout_s"))
+        elif self._is_new and now - self._seen_at >= limits.request_s:
+            self._express.traffic.timed_out()
+            transport.close()
         elif now - self._seen_at > limits.idle_s:
             transport.close()
         return now + VISIT_S

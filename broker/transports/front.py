@@ -142,6 +142,7 @@ class Front(Protocol):
     def due(self, now: float) -> None:  # noqa: ARG002 - visited once
         """Close a connection that has sent nothing."""
         if self._transport is not None and not self._waiting:
+            self._traffic.timed_out()
             self._transport.close()
 
     # --- what the desk says --------------------------------------------------------------------

@@ -116,6 +116,13 @@ class _Connection(web.RequestHandler):
             self._counted = None
         super().connection_lost(exc)
 
+    def force_close(self) -> None:
+        """Close; what aiohttp does as well when the first head has not come in time."""
+        is_late = self._loop.time() >= self._next_keepalive_close_time
+        if self._counted is not None and not self._request_count and is_late:
+            self._own.traffic.timed_out()
+        super().force_close()
+
     def handle_error(
         self,
         request: web.BaseRequest,

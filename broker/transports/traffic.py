@@ -65,9 +65,13 @@ class Traffic:
         transport: What they carry, as metrics name it.
         closes: Counts closes by transport and code.
         addresses: Counts them by client; None where nobody asks for that.
+
+    Attributes:
+        timed_out: Called for each connection that is closed because its first request did not come
+            in time; does nothing until it is said what.
     """
 
-    __slots__ = ("_addresses", "_closes", "_connections", "_transport")
+    __slots__ = ("_addresses", "_closes", "_connections", "_transport", "timed_out")
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Traffic:
         self._closes = closes
         self._addresses = addresses
         self._connections: set[BaseTransport] = set()
+        self.timed_out: Callable[[], None] = _do_nothing
 
     @property
     def open(self) -> int:
@@ -106,6 +111,10 @@ class Traffic:
         """Close every connection, once what is buffered has left."""
         for transport in list(self._connections):
             transport.close()
+
+
+def _do_nothing() -> None:
+    """Stand for what nobody asks for."""
 
 
 class Carried(NamedTuple):

@@ -340,6 +340,7 @@ async def test_a_batch_is_paid_for_by_its_messages() -> None:
 # --- slow clients --------------------------------------------------------------------------
 
 HALVES = (
+    b"",
     b"G",
     b"GET /shortpoll/a.b HTTP/1.1\r\n",
     b"GET /shortpoll/a.b HTTP/1.1\r\nHost: x\r\nX-Slow: ",
@@ -372,6 +373,7 @@ async def test_a_head_that_is_never_whole_ends_its_connection(listener: str, hal
         await http.send_bytes(half)
         await http.ended()
         assert 9.9 < loop.time() - began < 11.0
+        assert 1 == await reached(node, "request_timeout_s")
 
 
 @pytest.mark.jumping
