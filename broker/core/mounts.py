@@ -101,6 +101,7 @@ class SubscriberMount(Mount):
         max_channels: Channels in one request at most; None for the setting.
         max_channel_bytes: Bytes of one name at most; None for the setting.
         backtrack: Whether `.bN` behind a name asks for its last N messages.
+        backlog: Whether who brings no cursor begins with the oldest message that is kept.
         wildcard: The class of channels of which a request may name only some.
         stored_only: Whether every channel must hold a message.
         cursor: Where the query carries the cursor.
@@ -129,6 +130,7 @@ class SubscriberMount(Mount):
     max_channels: int | None = None
     max_channel_bytes: int | None = None
     backtrack: bool = False
+    backlog: bool = False
     wildcard: Wildcard | None = None
     stored_only: bool = False
     cursor: CursorArguments = field(default_factory=CursorArguments)

@@ -64,7 +64,7 @@ def draft_mounts(endpoint: Endpoint, role: Directive) -> tuple[list[MountDraft],
         modes, remark = _modes(role)
         for mode in modes:
             mount = MountDraft(source.path, mode, place, role, dict(source.keys))
-            mount.keys["template"] = "~text~"
+            mount.keys |= {"template": "~text~", "backlog": True}
             if mode not in {"eventsource", "stream"}:
                 mount.keys["nchan"] = True
             mount.keys["cursor"] = {"event_id": "last_event_id"}

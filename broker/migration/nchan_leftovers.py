@@ -10,9 +10,6 @@ _REASONS = {
         "nchan_unsubscribe_request",
         "nchan_publisher_upstream_request",
     ),
-    "who comes without a cursor hears what comes next; with `tag=0` and a time it hears more": (
-        "nchan_subscriber_first_message",
-    ),
     "the internal listener has `/stats` and `/metrics`": (
         "nchan_stub_status",
         "nchan_redis_upstream_stats",

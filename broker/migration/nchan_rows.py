@@ -125,14 +125,27 @@ def _redis(_scene: Scene, _directive: Directive) -> str:
     return f"the setting {SETTING}"
 
 
+def _first_message(scene: Scene, directive: Directive) -> str:
+    if directive.value not in _FIRST:
+        raise NoCounterpart("a mount begins with the oldest message or with what comes next")
+    return scene.put(SUBSCRIBERS, "backlog", _FIRST[directive.value])
+
+
 def _authorize(scene: Scene, _directive: Directive) -> str:
     return scene.put(SUBSCRIBERS, "subscribe", ANY_TOKEN)
 
 
+_FIRST = {"oldest": True, "1": True, "newest": False, "0": False}
 _INTERNAL = "it is served by the internal listener, so a proxy in front sends its path there"
 _TRANSPORTS = "one mount for each way to subscribe, all under one path"
 
 _OWN = (
+    Row(
+        "nchan_subscriber_first_message",
+        Fate.SAME,
+        "`backlog` of the mount, which is on where it is missing",
+        apply=_first_message,
+    ),
     Row(
         "nchan_authorize_request",
         Fate.CHANGED,

@@ -122,13 +122,15 @@ async def nchan_basic(place: Migrated) -> None:
     """Serve three ways to subscribe under one URL, and tell publishers of their channel."""
     nobody = await place.ask("POST", "/pub?id=a", "one", Accept="text/json")
     assert (202, 1) == (nobody.status, json.loads(nobody.text)["messages"])
+    assert "one" == (await place.get("/sub?id=a")).text
     async with (
         place.reading("/sub?id=a", Accept="text/event-stream") as reading,
         place.socket("/sub?id=a", protocols=("ws+meta.nchan",)) as socket,
     ):
         assert "ws+meta.nchan" == socket.protocol
         assert 201 == (await place.post("/pub?id=a", "two")).status
-        assert "data: two\n" in await reading.until("two\n\n")
+        assert "data: one\n" in await reading.until("two\n\n")
+        assert (await socket.receive_str(timeout=10)).endswith("\n\none")
         frame = await socket.receive_str(timeout=10)
         [cursor] = re.findall(r"\Aid: (\S+)\n", frame)
         assert frame.endswith("\n\ntwo")

@@ -41,7 +41,7 @@ MAX_TTL_S = 7 * 86_400
 _MAX_TEXT = 1024
 _Reader = Callable[[Node, str], object]
 _FLAGS = (
-    *("backtrack", "stored_only", "timeout_body", "jsonp", "compress"),
+    *("backtrack", "backlog", "stored_only", "timeout_body", "jsonp", "compress"),
     *("mode_header", "publish", "nchan"),
 )
 _WORDS = {
@@ -58,7 +58,7 @@ _HTML = "text/html"
 
 _ANY = (
     *("prefix", "allow", "subscribe", "max_channels", "max_channel_bytes", "backtrack"),
-    *("wildcard", "stored_only", "cursor", "template"),
+    *("backlog", "wildcard", "stored_only", "cursor", "template"),
 )
 _BODY = ("separator", "content_type", "compress", "header", "footer")
 _STREAM = ("ttl", "texts")

@@ -90,6 +90,8 @@ def parse_subscription(
     """
     parameters = parse_query(query)
     listed = read_channels(mount, path, parameters, limits)
+    if mount.backlog:
+        listed = dict.fromkeys(listed, MAX_BACKTRACK)
     return Subscription(
         channels=tuple(listed),
         cursor=_cursor_at(mount, parameters, headers),

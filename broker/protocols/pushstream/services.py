@@ -131,7 +131,8 @@ class Services:
 
     def is_alike(self, subscription: Subscription, mount: SubscriberMount) -> bool:
         """Tell whether a request of the same shape is served as this one, whenever it comes."""
-        return not (is_narrow(mount) or subscription.latest or mount.cursor != CursorArguments())
+        special = is_narrow(mount) or mount.backlog or mount.cursor != CursorArguments()
+        return not (special or subscription.latest)
 
     async def enter(self, admitted: Admitted, cursor: Cursor | None, encoder: Encoder) -> Entry:
         """

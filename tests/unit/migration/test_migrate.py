@@ -291,6 +291,19 @@ def test_nchan_serves_several_ways_under_one_path(tmp_path: Path) -> None:
     assert {"g."} == {mount.keys["prefix"] for mount in mounts}
 
 
+@pytest.mark.parametrize(
+    ("words", "backlog"),
+    [("", True), ("nchan_subscriber_first_message newest;", False)],
+)
+def test_nchan_begins_with_the_oldest_message(tmp_path: Path, words: str, backlog: bool) -> None:
+    """Unless a location says otherwise; a number has no counterpart."""
+    text = f"location /s {{ nchan_subscriber longpoll; nchan_channel_id a; {words} }}"
+    [mount] = document(carry(tmp_path, text))["mounts"]
+    assert backlog == mount.get("backlog", False)
+    draft = carry(tmp_path, text.replace("}", "nchan_subscriber_first_message 3; }"))
+    assert Fate.NONE is draft.findings[-1].fate
+
+
 def test_nchan_publishers(tmp_path: Path) -> None:
     """Buffers and times are the mount's, and bound what is kept."""
     text = """location = /pub { nchan_publisher; nchan_channel_id $arg_id;
