@@ -188,6 +188,7 @@ def _server_options(settings: Settings, traffic: Traffic) -> ServerOptions:
         keep_alive_s=settings.request_timeout_s,
         line_bytes=settings.max_token_bytes + names_bytes,
         header_bytes=settings.max_token_bytes + _HEADER_BYTES,
+        setting="max_token_bytes",
         traffic=traffic,
     )
 

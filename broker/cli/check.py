@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         _print_json(file, catalog)
     else:
         _print_table(
-            ("PATTERN", "HISTORY", "MESSAGE", "READ", "PUBLISH"), map(_row, catalog.entries)
+            ("PATTERN", "HISTORY", "MESSAGE", "SLOW READER", "READ", "PUBLISH"), map(_row, catalog.entries)
         )
         told = f"{len(catalog.entries)} patterns"
         if catalog.mounts != standard_mounts():
@@ -89,6 +89,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.pattern.text,
         f"{messages} / {format_duration(age_s)}" if messages else "none",
         format_size(entry.max_message_bytes),
+        entry.slow_reader.value,
         readers,
         _count(len(entry.publish)),
     )

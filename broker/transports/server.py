@@ -45,6 +45,7 @@ class ServerOptions:
             answer arrives.
         line_bytes: Request line at most.
         header_bytes: Each header at most.
+        setting: What sets these two, where one setting does.
         body_bytes: Body at most.
         traffic: Counts connections while they are aiohttp's.
     """
@@ -54,6 +55,7 @@ class ServerOptions:
     linger_s: float = 2.0
     line_bytes: int = 8190
     header_bytes: int = 8190
+    setting: str | None = None
     body_bytes: int = 0
     traffic: Traffic = field(default_factory=Traffic)
 
@@ -133,7 +135,7 @@ class _Connection(web.RequestHandler):
         """Answer what could not be read."""
         if request.writer.output_size > 0:
             raise ConnectionError("part of an answer was sent already")
-        response = self._refuse(request, _reason(status, exc))
+        response = self._refuse(request, _reason(status, exc, self._own.setting))
         response.force_close()
         return response
 
@@ -154,9 +156,9 @@ def _request(
     )
 
 
-def _reason(status: int, exc: BaseException | None) -> BrokerError:
+def _reason(status: int, exc: BaseException | None, setting: str | None) -> BrokerError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return InternalError("the broker failed; its log tells more")
     if isinstance(exc, LineTooLong):
-        return BadRequest("the request line or a header is too long")
+        return BadRequest("the request line or a header is too long", setting=setting)
     return BadRequest("this cannot be read as HTTP/1.1")

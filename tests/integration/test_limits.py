@@ -337,6 +337,34 @@ async def test_a_batch_is_paid_for_by_its_messages() -> None:
         assert 200 == (await http.ask("/publish/a.b", method="POST", body=b"1")).status
 
 
+# --- large requests ------------------------------------------------------------------------
+
+
+async def test_lines_and_headers_are_as_long_as_a_token_may_be() -> None:
+    """What is longer is refused with the setting, counted, and its connection closed."""
+    async with running_node(max_token_bytes=2048) as node:
+        fits = {"Authorization": "Bearer " + "x" * 2000}
+        assert 401 == (await node.ask("/shortpoll/a.b", fits)).status
+        line, header = "/shortpoll/a.b?x=" + "y" * 40_000, {"X-Long": "y" * 4000}
+        for target, headers in ((line, {}), ("/shortpoll/a.b", header)):
+            async with node.connect() as http:
+                answer = await http.ask(target, headers)
+                assert (400, "max_token_bytes") == (answer.status, answer.problem["setting"])
+                assert b"" == await http.ended()
+        assert 2 == await reached(node, "max_token_bytes")
+
+
+async def test_a_body_beyond_the_limit_is_counted() -> None:
+    """So is a message beyond its own; each names its setting."""
+    async with running_node(max_body_bytes=4096, max_message_bytes=1024) as node:
+        for size, setting in ((5000, "max_body_bytes"), (2000, "max_message_bytes")):
+            body = b'"' + b"x" * size + b'"'
+            async with node.connect_internal() as http:
+                answer = await http.ask("/publish/a.b", method="POST", body=body)
+            assert (413, setting) == (answer.status, answer.problem["setting"])
+            assert 1 == await reached(node, setting)
+
+
 # --- slow clients --------------------------------------------------------------------------
 
 HALVES = (

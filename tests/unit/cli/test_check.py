@@ -28,13 +28,14 @@ def test_right_rules_are_shown(rules: Path, capsys: pytest.CaptureFixture[str]) 
     rules.write_text(
         "channels:\n"
         "  - {name: news, subscribe: public, history: {messages: 0}}\n"
-        "  - {name: 'a.{x}', subscribe: [{}], publish: [{a: b}, {a: c}], max_message: 100}\n"
+        "  - {name: 'a.{x}', subscribe: [{}], publish: [{a: b}, {a: c}], max_message: 100,\n"
+        "     slow_reader: conflate}\n"
     )
     assert 0 == main(["check", "channels.yaml"])
     assert (
-        "PATTERN  HISTORY    MESSAGE  READ    PUBLISH\n"
-        "news     none       64k      public  grants only\n"
-        "a.{x}    1000 / 1h  100      1 rule  2 rules\n"
+        "PATTERN  HISTORY    MESSAGE  SLOW READER  READ    PUBLISH\n"
+        "news     none       64k      catch_up     public  grants only\n"
+        "a.{x}    1000 / 1h  100      conflate     1 rule  2 rules\n"
         "\n"
         "channels.yaml: no mistakes, 2 patterns\n"
     ) == capsys.readouterr().out
