@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         _print_json(file, catalog)
     else:
         _print_table(
-            ("PATTERN", "HISTORY", "MESSAGE", "SLOW READER", "READ", "PUBLISH"), map(_row, catalog.entries)
+            ("PATTERN", "HISTORY", "MESSAGE", "SLOW READER", "READ", "PUBLISH"),
+            map(_row, catalog.entries),
         )
         told = f"{len(catalog.entries)} patterns"
         if catalog.mounts != standard_mounts():
