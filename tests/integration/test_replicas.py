@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 import asyncio
 
@@ -17,7 +17,7 @@ from broker.store.base import Outcome, Publication, Stored
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
 from tests.support.store_nodes import Connect, Node
-from tests.support.stores import StoreServer
+from tests.support.stores import EMBEDDED, StoreServer
 from tests.support.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.several_servers
@@ -28,14 +28,31 @@ KEYED = Publication([Draft("a", b"1")], [Retention(10, 3600)], idempotency_key="
 StartStore = Callable[..., StoreServer]
 
 
-@pytest.fixture
-async def pair(start_store: StartStore) -> tuple[StoreServer, StoreServer]:
-    """Give a master and its replica, in step."""
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[StoreServer, StoreServer]]:
+    """Give a master and its replica."""
     prompt = ("--repl-diskless-sync-delay", "0")
-    master = start_store(*prompt)
-    replica = start_store("--replicaof", "127.0.0.1", str(master.port), *prompt)
-    await eventually(lambda: b"connected" == replica.command("ROLE")[3])
-    await eventually(lambda: b"online" in str(master.command("INFO", "replication")).encode())
+    master = StoreServer(EMBEDDED, *prompt)
+    replica = StoreServer(EMBEDDED, "--replicaof", "127.0.0.1", str(master.port), *prompt)
+    try:
+        for server in (master, replica):
+            server.start()
+        yield master, replica
+    finally:
+        for server in (replica, master):
+            server.close()
+
+
+@pytest.fixture
+async def pair(servers: tuple[StoreServer, StoreServer]) -> tuple[StoreServer, StoreServer]:
+    """Give them empty and in step, whatever the test before did to them."""
+    master, replica = servers
+    master.command("REPLICAOF", "NO", "ONE")
+    master.command("CONFIG", "SET", "min-replicas-to-write", "0")
+    let_follow(master)
+    master.command("FLUSHALL")
+    await eventually(lambda: b"connected" == replica.command("ROLE")[3], 10)
+    await eventually(lambda: 1 == master.command("WAIT", 1, 100), 10)
     return master, replica
 
 
