@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from broker.api.survey import ChannelFacts
-from broker.core.cursor import START
 
 CRLF = "\r\n"
 
@@ -19,7 +18,7 @@ class NchanFacts(NamedTuple):
         messages: Messages that it holds; of several, the most.
         requested: 0 where somebody listens, else -1: earlier subscribers are not remembered.
         subscribers: Those who listen; of several, all together.
-        last_message_id: Cursor of the last message; 0 where it had none.
+        last_message_id: Cursor of the last message; 0:0 where it had none.
     """
 
     messages: int
@@ -49,7 +48,7 @@ def nchan_facts(channels: Sequence[ChannelFacts]) -> NchanFacts:
         messages=max(each.stored for each in channels),
         requested=0 if subscribers else -1,
         subscribers=subscribers,
-        last_message_id="0" if head == START else f"{head.time}:{head.tag}",
+        last_message_id=f"{head.time}:{head.tag}",
     )
 
 
@@ -95,7 +94,7 @@ def _xml(facts: NchanFacts) -> str:
 
 def _yaml(facts: NchanFacts) -> str:
     rows = (f"{name}: {_scalar(value)}" for name, value in facts._asdict().items())
-    return _lines(["---", *rows])
+    return _lines(["---", *rows, ""])
 
 
 def _scalar(value: int | str) -> str:

@@ -33,7 +33,7 @@ def told(
 
 JSON = Expect(
     200,
-    {"Content-Type": "text/json", "X-Content-Type-Options": "nosniff"},
+    {"Content-Type": "text/json"},
     re.compile(
         rb'\{"messages": 1, "requested": -1, "subscribers": 0, "last_message_id": "'
         + _ID
@@ -55,7 +55,7 @@ YAML = Expect(
     re.compile(
         rb'---\r\nmessages: 1\r\nrequested: -1\r\nsubscribers: 0\r\nlast_message_id: "'
         + _ID
-        + rb'"\r\n'
+        + rb'"\r\n\r\n'
     ),
 )
 PUBLISHED = post("/nchan-pub/{channel}", b"1", told(202, 1))
@@ -81,7 +81,7 @@ CASES = (
     Case(
         "nchan-get-with-subscriber",
         SECTION,
-        (Listen(), get(PATH, told(200, 0, 1, 0, b"0"))),
+        (Listen(), get(PATH, told(200, 0, 1, 0, b"0:0"))),
         "the channel exists as long as somebody listens",
     ),
     Case(
@@ -100,7 +100,8 @@ CASES = (
         "nchan-delete",
         SECTION,
         (PUBLISHED, Ask("DELETE", PATH, told(200, 1)), get(PATH, Expect(404))),
-        "200 and what the channel held",
+        "200 and what the channel held; it is known for a while afterwards, 200 and empty",
+        "a channel that holds nothing and that nobody listens to is none",
     ),
     Case(
         "nchan-delete-unknown",
@@ -132,6 +133,13 @@ CASES = (
         ),
         "nchan_channel_id names several channels; the answer's last message id is 0",
         "the id is that of the last message stored",
+    ),
+    Case(
+        "nchan-no-guessing",
+        SECTION,
+        (PUBLISHED, get(PATH, Expect(200, {"X-Content-Type-Options": "nosniff"}))),
+        "lets clients guess what an answer is",
+        "what clients guess may be a page",
     ),
     Case(
         "nchan-no-channel",

@@ -31,7 +31,7 @@ def test_several_channels_are_told_together() -> None:
 
 def test_nobody_and_nothing() -> None:
     """Without subscribers nobody has asked, without messages there is no id."""
-    assert (0, -1, 0, "0") == nchan_facts([NEW])
+    assert (0, -1, 0, "0:0") == nchan_facts([NEW])
 
 
 def test_every_form_says_the_same() -> None:
