@@ -12,6 +12,7 @@ import pytest
 from broker.api.openapi.about import ASSETS
 from broker.api.openapi.documents import asyncapi, described
 from tests.support.broker import BrokerProcess
+from tests.support.browser import Browser
 from tests.support.markdown import ROOT
 from tests.support.shell import Shell
 
@@ -76,6 +77,23 @@ async def test_the_document_and_its_viewer_are_served(broker: BrokerProcess) -> 
             assert 404 == answer.status
         async with http.get("/asyncapi.json") as answer:
             assert asyncapi() == await answer.json()
+
+
+async def test_a_person_sees_the_document(browser: Browser, broker: BrokerProcess) -> None:
+    """In a real browser, under its strict policy, the viewer shows every operation."""
+    shown = "document.querySelector('rapi-doc').shadowRoot.textContent"
+    async with browser.page() as page:
+        await page.goto(f"{broker.internal}/docs")
+        await page.until(f"{shown}.includes('Store one message')", DEADLINE_S)
+        text = await page.run(shown)
+        assert [] == page.errors
+    summaries = [
+        operation["summary"]
+        for path in described()["paths"].values()
+        for operation in path.values()
+        if "summary" in operation
+    ]
+    assert [] == [summary for summary in summaries if summary not in text]
 
 
 async def test_every_public_path_of_the_asyncapi_document_answers(broker: BrokerProcess) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 import gzip
 import json
+import os
 import re
 import shlex
 import shutil
@@ -127,6 +128,20 @@ def test_compose_waits_for_the_drain() -> None:
     assert isinstance(default, float)
     grace = seconds(compose()["services"]["broker-1"]["stop_grace_period"])
     assert default + WORKERS_STOP_S <= grace
+
+
+def test_nginx_takes_the_file_of_compose(tmp_path: Path) -> None:
+    """`nginx -t` finds nothing, with this machine in the place of the two brokers."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed")
+    shutil.copy(DEPLOY / "nginx" / "broker-proxy.conf", tmp_path)
+    text = (DEPLOY / "compose" / "nginx.conf").read_text()
+    text = re.sub(r"\bbroker-[12]\b", "127.0.0.1", text)
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\n{text}")
+    command = [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert 0 == done.returncode, done.stderr
 
 
 # --- Kubernetes ------------------------------------------------------------------------------
