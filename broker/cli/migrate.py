@@ -14,6 +14,7 @@ from broker.migration.configuration import read_configuration
 from broker.migration.draft import Draft, Fate, Finding
 from broker.migration.errors import BadConfiguration
 from broker.migration.migrate import migrate
+from broker.migration.proxying import LOCATIONS_FILE, locations
 from broker.migration.writing import (
     RULES_FILE,
     SETTINGS_FILE,
@@ -27,9 +28,12 @@ EXIT_UNREADABLE = 3
 
 _EXAMPLES = f"""\
 examples:
-  broker migrate /etc/nginx/nginx.conf               {RULES_FILE} and {SETTINGS_FILE}, here
+  broker migrate /etc/nginx/nginx.conf               writes three files, here
   broker migrate --dry-run nginx.conf                only says what would become of each line
   broker migrate --out new --access token nginx.conf
+
+Writes {RULES_FILE} and {SETTINGS_FILE} for the broker, and {LOCATIONS_FILE} for
+the nginx in front of it, as deploy/nginx has it.
 
 Reads the directives of the push-stream module and of nchan, with everything that is included, and
 says of each one what it became, or why it has no counterpart: file:line:column: directive: fate.
@@ -70,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     texts = {
         RULES_FILE: rules(draft, str(args.file), args.access),
         SETTINGS_FILE: settings(draft, str(args.file)),
+        LOCATIONS_FILE: locations(draft, str(args.file)),
     }
     written = [] if args.dry_run else _write(texts, args.out, force=args.force)
     fates = Counter(finding.fate for finding in draft.findings)

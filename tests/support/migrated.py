@@ -13,8 +13,10 @@ import aiohttp
 from broker.migration.configuration import read_configuration
 from broker.migration.draft import Draft
 from broker.migration.migrate import migrate
+from broker.migration.proxying import locations
 from broker.migration.writing import rules, settings
-from tests.support.broker import BrokerProcess
+from tests.support.broker import BrokerProcess, free_ports
+from tests.support.nginx import installed, migrated_front
 from tests.support.waiting import PATIENCE, eventually
 
 CONFIGURATIONS = Path(__file__).parents[1] / "e2e" / "migration"
@@ -50,15 +52,21 @@ class Migrated:
         broker: The broker.
         draft: What the migration made.
         http: Asks.
+        front: URL of the nginx in front; empty where there is none.
     """
 
-    def __init__(self, broker: BrokerProcess, draft: Draft, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, broker: BrokerProcess, draft: Draft, http: aiohttp.ClientSession, front: str
+    ) -> None:
         self.broker = broker
         self.draft = draft
         self._http = http
+        self._front = front
 
     def url(self, path: str, method: str = "GET") -> str:
-        """Return where a path of the old configuration is now, as a proxy in front sends it on."""
+        """Return where a path of the old configuration is now; nginx in front knows it itself."""
+        if self._front:
+            return self._front + path
         name = path.partition("?")[0]
         found = [mount for mount in self.draft.mounts if f"{name}/".startswith(f"{mount.path}/")]
         assert found, f"nothing is at {path}"
@@ -151,7 +159,7 @@ class Reading:
 @asynccontextmanager
 async def migrated(name: str, folder: Path, *flags: str) -> AsyncIterator[Migrated]:
     """
-    Run a broker on what becomes of a configuration.
+    Run a broker on what becomes of a configuration, with nginx in front where it is installed.
 
     Args:
         name: The configuration, without `.conf`.
@@ -166,6 +174,19 @@ async def migrated(name: str, folder: Path, *flags: str) -> AsyncIterator[Migrat
     given = ("--config", str(file), "--drain-s", "0", *flags)
     async with (
         BrokerProcess(*given, environ=environ) as broker,
+        _front(broker, folder, locations(draft, name)) as front,
         aiohttp.ClientSession() as http,
     ):
-        yield Migrated(broker, draft, http)
+        yield Migrated(broker, draft, http, front)
+
+
+@asynccontextmanager
+async def _front(broker: BrokerProcess, folder: Path, text: str) -> AsyncIterator[str]:
+    """Run nginx in front of a broker where it is installed, and give its URL."""
+    if not installed():
+        yield ""
+        return
+    [port] = free_ports(1)
+    public, internal = (url.removeprefix("http://") for url in (broker.public, broker.internal))
+    async with migrated_front(folder, public, internal, port, text):
+        yield f"http://127.0.0.1:{port}"

@@ -132,6 +132,35 @@ class Nginx:
         self._process.wait(START_DEADLINE_S)
 
 
+def included(directory: Path) -> dict[str, str]:
+    """Return the files that locations include, by name, which log into a directory of the test."""
+    proxy = (DEPLOY / "broker-proxy.conf").read_text(encoding="utf-8")
+    assert _LOG in proxy
+    return {
+        "broker-proxy.conf": proxy.replace(_LOG, str(directory / "error.log")),
+        "broker-internal.conf": (DEPLOY / "broker-internal.conf").read_text(encoding="utf-8"),
+    }
+
+
+def migrated_front(directory: Path, public: str, internal: str, port: int, locations: str) -> Nginx:
+    """
+    Return an nginx with the locations that `broker migrate` wrote, not started yet.
+
+    Args:
+        directory: Where its files are.
+        public: Host and port of the public listener.
+        internal: Host and port of the internal one.
+        port: Where it listens.
+        locations: The locations.
+    """
+    text = (DEPLOY / "broker.conf").read_text(encoding="utf-8")
+    upstreams = text[: text.index("server {\n    listen")]
+    upstreams = upstreams.replace("127.0.0.1:8080", public).replace("127.0.0.1:8081", internal)
+    server = f"server {{ listen 127.0.0.1:{port}; include broker-locations.conf; }}"
+    files = {"broker-locations.conf": locations, **included(directory)}
+    return Nginx(directory, port, f"{upstreams}\n{server}", files)
+
+
 def deployed(directory: Path, public: str, internal: str, port: int, certificate: Path) -> Nginx:
     """
     Return the nginx that whoever runs the broker is told to put in front, not started yet.
@@ -153,7 +182,4 @@ def deployed(directory: Path, public: str, internal: str, port: int, certificate
     }.items():
         assert before in text
         text = text.replace(before, after)
-    proxy = (DEPLOY / "broker-proxy.conf").read_text(encoding="utf-8")
-    assert _LOG in proxy
-    files = {"broker-proxy.conf": proxy.replace(_LOG, str(directory / "error.log"))}
-    return Nginx(directory, port, text, files)
+    return Nginx(directory, port, text, included(directory))

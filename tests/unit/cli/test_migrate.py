@@ -31,6 +31,7 @@ def test_files_are_written(nginx: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "1 mounts; of 2 directives: 2 same, 0 changed, 0 nginx, 0 none" in told
     assert Catalog.load(nginx.parent / "channels.yaml").mounts
     assert (nginx.parent / "broker.env").is_file()
+    assert "location ^~ /s/ {" in (nginx.parent / "broker-locations.conf").read_text()
 
 
 def test_what_has_no_counterpart_shows_in_the_exit_code(nginx: Path) -> None:
@@ -71,7 +72,7 @@ def test_one_json_object(nginx: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "fate": "none",
         "became": "",
     } == {name: told["findings"][0][name] for name in told["findings"][0] if name != "why"}
-    assert ["channels.yaml", "broker.env"] == told["written"]
+    assert ["channels.yaml", "broker.env", "broker-locations.conf"] == told["written"]
     assert [{"path": "/s", "mode": "stream", "place": "nginx.conf:1:36"}] == told["mounts"]
 
 
