@@ -453,8 +453,7 @@ async def test_the_kernel_watches_for_dead_peers() -> None:
         server = node.node.public
         assert server is not None
         for listener in (server, node.node.internal):
-            assert listener._server is not None
-            [listening] = listener._server.sockets
+            [listening] = listener._servers[0].sockets
             tcp = sockets.IPPROTO_TCP
             assert listening.getsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE)
             assert 60_000 == listening.getsockopt(tcp, sockets.TCP_USER_TIMEOUT)
