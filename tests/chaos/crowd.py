@@ -19,6 +19,7 @@ from tests.chaos.scene import Node, Scene, percentile
 from tests.chaos.subscribers.base import PING_CHANNEL, Subscriber
 from tests.chaos.subscribers.eventstream import EventStreamSubscriber
 from tests.chaos.subscribers.polls import LongPollSubscriber, ShortPollSubscriber
+from tests.chaos.subscribers.stream import StreamSubscriber
 from tests.chaos.subscribers.websocket import WebSocketSubscriber
 from tests.chaos.verdict import Verdict, judge
 from tests.support.waiting import eventually
@@ -26,6 +27,7 @@ from tests.support.waiting import eventually
 KINDS: dict[str, type[Subscriber]] = {
     "websocket": WebSocketSubscriber,
     "eventsource": EventStreamSubscriber,
+    "stream": StreamSubscriber,
     "longpoll": LongPollSubscriber,
     "shortpoll": ShortPollSubscriber,
 }

@@ -25,7 +25,7 @@ class Scenario:
         linked: Whether nodes reach the store through links.
         allowed: Faults of delivery that belong to it; all others must not happen.
         drops: Whether announcements are to be dropped by it.
-        keeps_streams: Whether no WebSocket and event stream may end by it (P7).
+        keeps_streams: Whether no WebSocket, event stream or stream may end by it (P7).
         nodes: How many there are.
         topology: Makes the store.
         missing: Tells what it needs and this machine does not have; empty if it can run.

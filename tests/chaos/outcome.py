@@ -20,7 +20,7 @@ PEAK_S = 2.0
 MOST_OF_PACE = 1.2
 """Rate at which streams may come back after a drain, as a multiple of the paced one."""
 
-STREAMS = ("websocket", "eventsource")
+STREAMS = ("websocket", "eventsource", "stream")
 
 MUST_BE_NONE = (
     "lost",
@@ -52,7 +52,7 @@ class Outcome:
             99th percentile, longest.
         latency_s: Of all deliveries, whatever struck: median, 99th percentile.
         late_max_s: Longest delay of a message whose announcement was dropped.
-        streams_lost: WebSockets and event streams that a node ended or refused.
+        streams_lost: WebSockets, event streams and streams that a node ended or refused.
         tally: How often subscribers and publishers met what.
         drain_peak: Rate at which streams came back at worst after a drain, by its pace.
         details: What was measured besides.

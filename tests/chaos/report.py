@@ -42,7 +42,7 @@ _WORDS = """\
   some every 100 ms; the fault itself is part of it. **Heal**: from the end of the fault (for a
   killed node: the kill) until a subscriber got something that was first sent since. Short polls ask
   every 0.5 s, so half a second is their best.
-- **Streams ended**: WebSockets and event streams that a node closed. A fault between node and store
+- **Streams ended**: WebSockets, event streams and streams that a node closed. Faults of the store
   must end none (P7).
 """
 

@@ -42,7 +42,7 @@ SLOWED = 1.2
 DISTURBED = 2.0
 """How far the two measurements without stalled ones may be apart."""
 
-SLACK_MS = 5.0
+SLACK_MS = 2.0
 """Below this, a percentile says more about the machine than about the node."""
 
 
@@ -114,7 +114,8 @@ class SlowResult:
             "subscribers": f"{self.healthy:,} that read, {self.stalled:,} that do not",
             "load": f"{self.rate:g} messages a second for {self.seconds:g} s",
             "p99 of those that read, alone": f"{before:.1f} ms before, {after:.1f} ms after",
-            "p99 of those that read, beside the others": f"{self.beside_p99_ms:.1f} ms",
+            "p99 of those that read, beside the others": f"{self.beside_p99_ms:.1f} ms, "
+            f"{self.beside_p99_ms / max(before, after):.2f} times as much",
             "those that read got everything": "yes" if self.sound else "no",
             "memory that the node grew by": f"{self.grown_bytes / 2**20:.0f} MiB, of at most "
             f"{self.stalled * BUFFER_BYTES / 2**20:.0f}",

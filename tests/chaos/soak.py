@@ -19,7 +19,7 @@ from tests.support.scrape import Scrape
 from tests.support.wire import connected
 
 SETUP = Setup(
-    crowd={"websocket": 80, "eventsource": 40, "longpoll": 40, "shortpoll": 40},
+    crowd={"websocket": 80, "eventsource": 30, "stream": 10, "longpoll": 40, "shortpoll": 40},
     rate=200.0,
     ring=200,
     flags=("--idempotency-ttl-s", "60s"),

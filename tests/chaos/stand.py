@@ -53,8 +53,9 @@ class Setup:
 
     crowd: Mapping[str, int] = field(
         default_factory=lambda: {
-            "websocket": 220,
-            "eventsource": 100,
+            "websocket": 200,
+            "eventsource": 80,
+            "stream": 60,
             "longpoll": 100,
             "shortpoll": 80,
         }

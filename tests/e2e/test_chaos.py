@@ -15,7 +15,7 @@ from tests.chaos.stand import Setup
 from tests.chaos.storm import resume_storm
 
 SMALL = Setup(
-    crowd={"websocket": 30, "eventsource": 12, "longpoll": 12, "shortpoll": 6},
+    crowd={"websocket": 30, "eventsource": 8, "stream": 6, "longpoll": 10, "shortpoll": 6},
     rate=400.0,
     channels=20,
     quiet=4,
