@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from broker.core.cursor import START, Cursor
@@ -123,7 +122,7 @@ class Channel:
         self._mark = START
         self._late: list[Message] = []
         self._lost: tuple[Cursor, Cursor] | None = None
-        self._arrears: deque[Arrear] = deque(maxlen=MAX_ARREARS)
+        self._arrears: tuple[Arrear, ...] = ()
 
     @property
     def memory_bytes(self) -> int:
@@ -280,7 +279,15 @@ class Channel:
         messages, self._late = self._late, []
         lost, self._lost = self._lost, None
         gap = None if lost is None else Gap(self.name, lost[0], self.first_after(lost[1]), lost[1])
-        if gap is not None:
-            self._arrears.append(Arrear(gap.after, gap.last, self._mark))
-        self._arrears.extend(Arrear(each.prev, each.cursor, self._mark) for each in messages)
-        return Late(messages, gap, self._mark) if messages or gap else None
+        if gap is None and not messages:
+            return None
+        late = Late(messages, gap, self._mark)
+        self._arrears = (*self._arrears, *_arrears_of(late))[-MAX_ARREARS:]
+        return late
+
+
+def _arrears_of(late: Late) -> Iterator[Arrear]:
+    if late.gap is not None:
+        yield Arrear(late.gap.after, late.gap.last, late.mark)
+    for message in late.messages:
+        yield Arrear(message.prev, message.cursor, late.mark)

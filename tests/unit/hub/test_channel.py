@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.core.cursor import START
 from broker.core.encoder import Gap
 from broker.core.ring import Retention, Tally
-from broker.hub.channel import Channel, Late
+from broker.hub.channel import MAX_ARREARS, Channel, Late
 from tests.support.messages import at, chain
 from tests.support.outlets import LineEncoder
 
@@ -179,3 +179,23 @@ def test_a_deletion_of_what_is_not_held_changes_nothing() -> None:
     channel = synchronised(floor=5)
     channel.delete(at(3))
     assert (at(5), False) == (channel.ring.floor, channel.bottom)
+
+
+def test_P7_arrears_are_remembered_up_to_a_number() -> None:
+    """Who stands between a late message and the mark may have been passed over; others were not."""
+    channel = synchronised(Retention(2 * MAX_ARREARS))
+    assert (START, ([], None)) == (channel.arrears_until, channel.arrears(at(0)))
+    messages = chain("a", *range(1, MAX_ARREARS + 3))
+    channel.hold(at(MAX_ARREARS + 1))
+    channel.extend(messages)
+    late = channel.release()
+    assert late is not None
+    assert messages[:-1] == list(late.messages)
+    assert at(MAX_ARREARS + 1) == channel.arrears_until
+    # The first one is forgotten, and the last one came after the mark.
+    assert ([], None) == channel.arrears(at(1))
+    assert (messages[1:3], None) == channel.arrears(at(3))
+    assert (messages[1:-1], None) == channel.arrears(at(MAX_ARREARS + 1))
+    assert ([], None) == channel.arrears(at(MAX_ARREARS + 2))
+    channel.shed()
+    assert ([], Gap("a", at(2), channel.ring.floor, at(3))) == channel.arrears(at(3))
