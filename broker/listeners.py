@@ -173,6 +173,7 @@ def _limits(settings: Settings) -> Limits:
             ping_s=settings.websocket_ping_s,
             max_frame_bytes=settings.max_frame_bytes,
             max_message_bytes=settings.max_frame_bytes,
+            deflate_bytes=settings.deflate_bytes,
         ),
         stream=StreamLimits(),
         poll=PollLimits(hold_s=settings.longpoll_timeout_s),

@@ -62,6 +62,13 @@ class Subscribing:
         doc="Length of a message from a WebSocket subscriber; a longer one closes with 1009.",
         why="All that subscribers have to say is a new token, of 8 KiB at most by default.",
     )
+    deflate_bytes: int = setting(
+        Bytes(0, 2**30),
+        512,
+        doc="Length of messages from which on they are compressed for WebSockets that offer it; "
+        "0: for none.",
+        why="A message is compressed once for all of them; shorter ones gain less than they cost.",
+    )
     max_waiting_subscribers: int = setting(
         Whole(1, 10_000_000, "subscribers"),
         10_000,

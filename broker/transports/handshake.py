@@ -12,10 +12,12 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from broker.core.errors import BadHeader
+from broker.core.frames import AGREEMENT, is_offered
 
 _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES: Final = 16
 _VERSION: Final = "13"
+_EXTENSIONS: Final = hdrs.SEC_WEBSOCKET_EXTENSIONS
 
 
 class UpgradeRequired(BadHeader):
@@ -42,6 +44,7 @@ def handshake(
     request: web.BaseRequest,
     *,
     subprotocols: Iterable[str] = (),
+    deflates: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
     """
@@ -51,6 +54,7 @@ def handshake(
         request: The client's request. Its origin and target are for the caller to check.
         subprotocols: What this endpoint speaks, best first; none of them is chosen if the client
             offers none of them.
+        deflates: Whether compression is agreed to, where the client offers it (RFC 7692).
         headers: Further headers of the answer, from our own configuration.
 
     Returns:
@@ -71,6 +75,8 @@ def handshake(
     chosen = next((name for name in subprotocols if name in offered), None)
     if chosen is not None:
         lines.append(f"Sec-WebSocket-Protocol: {chosen}")
+    if deflates and is_offered(",".join(request.headers.getall(_EXTENSIONS, []))):
+        lines.append(f"{_EXTENSIONS}: {AGREEMENT}")
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

@@ -50,12 +50,15 @@ class WebSocketLimits(ConnectionLimits):
         max_frame_bytes: Payload of one frame of the client at most; beyond, 1009.
         max_message_bytes: Payload of one message of the client at most; beyond, 1009.
         max_owed_bytes: Answers buffered for a client that asks and does not read; beyond, 1008.
+        deflate_bytes: Length of messages from which on they are compressed for clients that offer
+            it; 0: compression is not agreed to.
     """
 
     ping_s: float = 25.0
     max_frame_bytes: int = 65536
     max_message_bytes: int = 65536
     max_owed_bytes: int = 4096
+    deflate_bytes: int = 0
 
 
 class WebSocketConnection(Connection):
@@ -72,6 +75,7 @@ class WebSocketConnection(Connection):
         limits: Bounds.
         on_text: Takes the client's text messages.
         traffic: Counts WebSockets.
+        deflates: Whether the client may send compressed messages: that was agreed on.
 
     Attributes:
         next_token_at: Loop time from which on the client may send a new token.
@@ -82,6 +86,7 @@ class WebSocketConnection(Connection):
     __slots__ = (
         "_backlog",
         "_broken",
+        "_deflates",
         "_on_text",
         "_owed",
         "_reader",
@@ -98,9 +103,12 @@ class WebSocketConnection(Connection):
         limits: WebSocketLimits,
         on_text: TextHook | None = None,
         traffic: Traffic | None = None,
+        *,
+        deflates: bool = False,
     ) -> None:
         super().__init__(wheel, limits, traffic)
         self._on_text = on_text
+        self._deflates = deflates
         self._reader: FrameReader | None = None
         self._broken = False  # whether what comes in can no longer be read as frames
         self._spoke = False  # whether the client sent more than pongs since the last visit
@@ -135,7 +143,9 @@ class WebSocketConnection(Connection):
         reader = self._reader
         if reader is None:
             limits = self.limits
-            reader = FrameReader(limits.max_frame_bytes, limits.max_message_bytes)
+            reader = FrameReader(
+                limits.max_frame_bytes, limits.max_message_bytes, may_deflate=self._deflates
+            )
         try:
             for event in reader.feed(data):
                 self._hear(event)

@@ -10,6 +10,7 @@ import json
 
 import pytest
 
+from broker.core.frames.deflate import deflate
 from tests.support.frames import TEXT, client_frame
 from tests.support.node import RunningNode, running_node
 from tests.support.subscribers import UPGRADE, upgrade
@@ -123,15 +124,16 @@ async def test_compressed_bodies_are_refused_unread(node: RunningNode, coding: s
             assert (415, "Content-Encoding") == (answer.status, answer.problem["field"])
 
 
-async def test_compressed_frames_are_not_agreed_on(node: RunningNode) -> None:
-    """A client that offers compression gets none; one that compresses all the same is closed."""
+async def test_compressed_frames_are_not_unpacked_beyond_the_limit(node: RunningNode) -> None:
+    """A client that sends few bytes that stand for many is closed with 1009."""
     async with node.connect() as http:
         offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
         websocket = await upgrade(http, "/websocket/a", offer)
-        assert "Sec-WebSocket-Extensions" not in websocket.answer.headers
-        await http.send_bytes(client_frame(TEXT, b"\x00" * 100, reserved=4))
+        assert "Sec-WebSocket-Extensions" in websocket.answer.headers
+        bomb = deflate(b" " * 10_000_000)
+        await http.send_bytes(client_frame(TEXT, bomb, reserved=4))
         frame = await websocket.frame()
-        assert 1002 == int.from_bytes(frame.payload[:2])
+        assert 1009 == int.from_bytes(frame.payload[:2])
 
 
 @pytest.mark.parametrize("where", ["query", "header", "cookie", "frame"])

@@ -14,11 +14,20 @@ from broker.core.frames.codes import (
     TOO_BIG,
     FrameError,
 )
+from broker.core.frames.deflate import AGREEMENT, is_offered
 from broker.core.frames.events import Binary, Close, Event, Ping, Pong, Text
 from broker.core.frames.reader import FrameReader
-from broker.core.frames.writer import binary_frame, close_frame, ping_frame, pong_frame, text_frame
+from broker.core.frames.writer import (
+    binary_frame,
+    close_frame,
+    deflated_text_frame,
+    ping_frame,
+    pong_frame,
+    text_frame,
+)
 
 __all__ = [
+    "AGREEMENT",
     "BAD_PAYLOAD",
     "GOING_AWAY",
     "MAX_CONTROL_BYTES",
@@ -38,6 +47,8 @@ __all__ = [
     "Text",
     "binary_frame",
     "close_frame",
+    "deflated_text_frame",
+    "is_offered",
     "ping_frame",
     "pong_frame",
     "text_frame",

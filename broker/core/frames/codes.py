@@ -37,6 +37,9 @@ FIN = 0x80
 RESERVED = 0x70
 """Bits of the first byte that only extensions may set."""
 
+DEFLATED = 0x40
+"""The one of these that permessage-deflate sets on the first frame of a message (RFC 7692)."""
+
 MASKED = 0x80
 """Bit of the second byte: a key follows and the payload is masked."""
 

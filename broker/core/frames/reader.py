@@ -8,6 +8,7 @@ from typing import Final
 
 from broker.core.frames.codes import (
     BAD_PAYLOAD,
+    DEFLATED,
     FIN,
     LENGTH,
     LENGTH_16,
@@ -22,10 +23,12 @@ from broker.core.frames.codes import (
     Opcode,
     may_be_sent,
 )
+from broker.core.frames.deflate import inflate
 from broker.core.frames.events import Binary, Close, Event, Ping, Pong, Text
 
 _OPCODES: Final = frozenset(Opcode)
 _CONTROL: Final = Opcode.CLOSE
+_FIRST: Final = (Opcode.TEXT, Opcode.BINARY)
 _KEY_BYTES: Final = 4
 _CODE_BYTES: Final = 2
 _Utf8Decoder = getincrementaldecoder("utf-8")
@@ -36,12 +39,14 @@ class FrameReader:
     Reads the frames of one client, however they are cut into pieces.
 
     Payloads are unmasked and texts checked as they arrive, so a client is refused at its first
-    bad byte. Extensions are never agreed on, so every reserved bit is an error. While `idle`, a
-    reader holds nothing and may be dropped.
+    bad byte; what is compressed, when it is whole. Reserved bits are errors, but for the one of a
+    compressed message where that was agreed on. While `idle`, a reader holds nothing and may be
+    dropped.
 
     Args:
         max_frame_bytes: Payload of one frame at most.
-        max_message_bytes: Payload of all fragments of a message together at most.
+        max_message_bytes: Payload of all fragments of a message together at most, unpacked too.
+        may_deflate: Whether compression was agreed on.
 
     Source: RFC 6455, sections 5, 7.4 and 8.1.
     """
@@ -50,18 +55,24 @@ class FrameReader:
         "_closed",
         "_control",
         "_decoder",
+        "_deflated",
         "_final",
         "_head",
         "_key",
         "_max_frame_bytes",
         "_max_message_bytes",
+        "_may_deflate",
         "_message",
         "_message_opcode",
         "_missing",
         "_opcode",
     )
 
-    def __init__(self, max_frame_bytes: int, max_message_bytes: int) -> None:
+    def __init__(
+        self, max_frame_bytes: int, max_message_bytes: int, *, may_deflate: bool = False
+    ) -> None:
+        self._may_deflate = may_deflate
+        self._deflated = False
         self._max_frame_bytes = max_frame_bytes
         self._max_message_bytes = max_message_bytes
         self._closed = False
@@ -128,7 +139,9 @@ class FrameReader:
         """Refuse a header as soon as its first wrong byte has come."""
         self._opcode = head[0] & ~(FIN | RESERVED)
         self._final = bool(head[0] & FIN)
-        if head[0] & RESERVED:
+        reserved = head[0] & RESERVED
+        is_first = self._opcode in _FIRST
+        if reserved and not (self._may_deflate and is_first and reserved == DEFLATED):
             raise FrameError(PROTOCOL_ERROR, "reserved bit is set")
         if self._opcode not in _OPCODES:
             raise FrameError(PROTOCOL_ERROR, "reserved opcode")
@@ -139,6 +152,8 @@ class FrameReader:
             raise FrameError(PROTOCOL_ERROR, "new message within a fragmented one")
         elif not self._opcode and not self._message_opcode:
             raise FrameError(PROTOCOL_ERROR, "continuation of nothing")
+        if is_first:
+            self._deflated = bool(reserved)
         if len(head) > 1:
             self._check_length(head)
 
@@ -172,7 +187,7 @@ class FrameReader:
             return
         self._message_opcode = self._message_opcode or self._opcode
         self._message += piece
-        if self._message_opcode == Opcode.TEXT:
+        if self._message_opcode == Opcode.TEXT and not self._deflated:
             try:
                 self._decoder.decode(piece, self._final and not self._missing)
             except UnicodeDecodeError:
@@ -181,6 +196,10 @@ class FrameReader:
     def _finish_message(self) -> Event:
         payload, self._message = bytes(self._message), bytearray()
         text, self._message_opcode = self._message_opcode == Opcode.TEXT, 0
+        if self._deflated:
+            payload = inflate(payload, self._max_message_bytes)
+            if text:
+                _check_text(payload)
         return Text(payload) if text else Binary(payload)
 
     def _finish_control(self) -> Event:
@@ -191,6 +210,13 @@ class FrameReader:
             return Pong(payload)
         self._closed = True
         return _parse_close(payload)
+
+
+def _check_text(payload: bytes) -> None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        raise FrameError(BAD_PAYLOAD, "text is not UTF-8") from None
 
 
 def unmask(payload: bytes, key: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.core.frames.codes import (
+    DEFLATED,
     FIN,
     LENGTH_16,
     LENGTH_64,
@@ -12,11 +13,18 @@ from broker.core.frames.codes import (
     Opcode,
     may_be_sent,
 )
+from broker.core.frames.deflate import deflate
 
 
 def text_frame(payload: bytes) -> bytes:
     """Return a whole text message, header included; the payload must be UTF-8."""
     return _head(Opcode.TEXT, len(payload)) + payload
+
+
+def deflated_text_frame(payload: bytes) -> bytes:
+    """Return a whole text message, compressed, for who has agreed to that."""
+    packed = deflate(payload)
+    return _head(DEFLATED | Opcode.TEXT, len(packed)) + packed
 
 
 def binary_frame(payload: bytes) -> bytes:
@@ -69,7 +77,7 @@ def _control(opcode: Opcode, payload: bytes) -> bytes:
     return bytes((FIN | opcode, len(payload))) + payload
 
 
-def _head(opcode: Opcode, size: int) -> bytes:
+def _head(opcode: int, size: int) -> bytes:
     if size < LENGTH_16:
         return bytes((FIN | opcode, size))
     if size < 1 << 16:

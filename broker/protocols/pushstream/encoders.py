@@ -12,7 +12,7 @@ import orjson
 from broker.core.cursor import Cursor
 from broker.core.encoder import Encoder, Gap
 from broker.core.errors import BrokerError
-from broker.core.frames import text_frame
+from broker.core.frames import deflated_text_frame, text_frame
 from broker.core.message import Message
 from broker.core.notices import as_shown
 from broker.protocols.pushstream.compression import STREAM_START, stream_piece
@@ -53,15 +53,22 @@ class WebSocketEncoder:
     """
     One message, one text frame (dashly-rts 2.3.3).
 
+    Attributes:
+        deflate_bytes: As given.
+
     Args:
         writing: What is in it.
         meta: Whether each frame begins with the message's cursor, for clients of nchan.
+        deflate_bytes: Length of texts from which on they are compressed; 0: none is.
     """
 
     once = False
     transport = "websocket"
 
-    def __init__(self, writing: Writing = STANDARD, meta: bool = False) -> None:
+    def __init__(
+        self, writing: Writing = STANDARD, meta: bool = False, deflate_bytes: int = 0
+    ) -> None:
+        self.deflate_bytes = deflate_bytes
         self._writing = writing
         self._render = writing.render
         self._meta = meta
@@ -71,6 +78,8 @@ class WebSocketEncoder:
         text = self._render(message)
         if self._meta:
             text = b"id: %d:%d\n\n%b" % (*message.cursor, text)
+        if 0 < self.deflate_bytes <= len(text):
+            return deflated_text_frame(text)
         return text_frame(text)
 
     def gap(self, gap: Gap) -> bytes:

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError
-from broker.core.frames import text_frame
+from broker.core.frames import AGREEMENT, text_frame
 from broker.core.mounts import SubscriberMount
 from broker.core.session import Session
 from broker.hub import PING_CHANNEL, ping_message
@@ -42,6 +42,7 @@ class _Newcomer(NamedTuple):
 
     admitted: Admitted
     notices: bool
+    encoder: WebSocketEncoder
     answer: bytes
     parts: Cut
     seat: Seat
@@ -60,7 +61,7 @@ class WebSockets:
         self._services = services
         self._mount = mount
         self._writing = Writing.of(mount)
-        self._encoder = services.encoders.get(WebSocketEncoder, self._writing, False)
+        self._deflate_bytes = services.limits.websocket.deflate_bytes
         self._last_words = _frame(self._writing.footer)
         hear = Refreshing(services.admission, services.subscriber).hear
         self._hear = services.speaker(hear) if mount.publish else hear
@@ -87,7 +88,9 @@ class WebSockets:
         subscription = services.read(request, path, self._mount)
         services.check_origin(request)
         spoken = (NCHAN_META,) if self._mount.nchan else ()
-        answer = handshake(request, subprotocols=spoken, headers=ALWAYS)
+        answer = handshake(
+            request, subprotocols=spoken, deflates=self._deflate_bytes > 0, headers=ALWAYS
+        )
         encoder = self._encoder_of(answer)
         try:
             admitted = await services.admit(subscription, self._mount)
@@ -100,12 +103,14 @@ class WebSockets:
             return TakenOver()
         first = _frame(self._writing.header) + b"".join(frames)
         connection = take_over(
-            request, self._connection, answer + first + self._first_ping(admitted, entry, encoder)
+            request,
+            partial(self._connection, encoder),
+            answer + first + self._first_ping(admitted, entry, encoder),
         )
         session = services.attach(entry, connection, admitted, notices=subscription.notices)
         self._limit(session, connection)
-        if parts is not None and self._is_alike(subscription, encoder):
-            self._learn(request, parts, subscription, answer)
+        if parts is not None and self._is_alike(subscription, answer):
+            self._learn(request, parts, subscription, answer, encoder)
         return TakenOver()
 
     async def _begin(
@@ -116,10 +121,14 @@ class WebSockets:
         return await self._services.enter(admitted, subscription.cursor, encoder), ()
 
     def _encoder_of(self, answer: bytes) -> WebSocketEncoder:
-        """Return the encoder of a client, by the subprotocol that was chosen for it."""
-        if not self._mount.nchan or NCHAN_META.encode() not in answer:
-            return self._encoder
-        return self._services.encoders.get(WebSocketEncoder, self._writing, True)
+        """Return the encoder of a client, by what was agreed on with it."""
+        deflate_bytes = self._deflate_bytes if AGREEMENT.encode() in answer else 0
+        return self._services.encoders.get(
+            WebSocketEncoder, self._writing, self._has_meta(answer), deflate_bytes
+        )
+
+    def _has_meta(self, answer: bytes) -> bool:
+        return self._mount.nchan and NCHAN_META.encode() in answer
 
     def _limit(self, session: Session, connection: WebSocketConnection) -> None:
         limit_lifetime(
@@ -129,22 +138,28 @@ class WebSockets:
             lambda: connection.write(self._last_words),
         )
 
-    def _is_alike(self, subscription: Subscription, encoder: WebSocketEncoder) -> bool:
+    def _is_alike(self, subscription: Subscription, answer: bytes) -> bool:
         """Tell whether another request of this shape is served in the shortest way."""
-        plain = encoder is self._encoder and not self._writing.header and self._mount.ttl_s is None
+        plain = not (self._has_meta(answer) or self._writing.header) and self._mount.ttl_s is None
         return plain and self._services.is_alike(subscription, self._mount)
 
     def _learn(
-        self, request: web.BaseRequest, parts: Cut, subscription: Subscription, answer: bytes
+        self,
+        request: web.BaseRequest,
+        parts: Cut,
+        subscription: Subscription,
+        answer: bytes,
+        encoder: WebSocketEncoder,
     ) -> None:
         if hdrs.SEC_WEBSOCKET_KEY in parts.headers:
             template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
-            route = partial(self._open_again, template, subscription.notices)
+            route = partial(self._open_again, template, encoder, subscription.notices)
             self._services.recall.learn(request, parts, subscription, route)
 
     def _open_again(
         self,
         template: list[bytes],
+        encoder: WebSocketEncoder,
         notices: bool,
         admitted: Admitted,
         cursor: Cursor | None,
@@ -153,10 +168,10 @@ class WebSockets:
     ) -> bool:
         """Open a WebSocket on a handshake of a known shape (a `Route`)."""
         answer = accept(parts.headers[hdrs.SEC_WEBSOCKET_KEY]).encode().join(template)
-        newcomer = _Newcomer(admitted, notices, answer, parts, seat)
+        newcomer = _Newcomer(admitted, notices, encoder, answer, parts, seat)
         if cursor is None:
             return self._let_in_soon(newcomer)
-        entry = self._enter_now(admitted, cursor)
+        entry = self._enter_now(admitted, cursor, encoder)
         if entry is None:
             return False
         self._let_in(newcomer, entry)
@@ -185,34 +200,36 @@ class WebSockets:
             present = [each for each in newcomers if each.admitted.tenant == tenant]
             self._services.subscriber.room.leave(len(present))
             for newcomer in present:
-                entry = None if now is None else self._enter_late(newcomer.admitted, now)
+                entry = None if now is None else self._enter_late(newcomer, now)
                 if entry is None:
                     newcomer.seat.decline(newcomer.parts.head)
                 else:
                     self._let_in(newcomer, entry)
 
-    def _enter_late(self, admitted: Admitted, now: Cursor) -> Entry | None:
+    def _enter_late(self, newcomer: _Newcomer, now: Cursor) -> Entry | None:
         try:
-            self._services.admission.confirm(admitted)
+            self._services.admission.confirm(newcomer.admitted)
         except BrokerError:
             return None
-        return self._enter_now(admitted, now)
+        return self._enter_now(newcomer.admitted, now, newcomer.encoder)
 
     def _let_in(self, newcomer: _Newcomer, entry: Entry) -> None:
         transport = newcomer.seat.surrender()
         if transport is None:
             return
-        connection = self._connection()
+        connection = self._connection(newcomer.encoder)
         hand_over(transport, connection, b"")
         admitted = newcomer.admitted
-        connection.write(newcomer.answer + self._first_ping(admitted, entry, self._encoder))
+        connection.write(newcomer.answer + self._first_ping(admitted, entry, newcomer.encoder))
         if newcomer.seat.early:
             connection.data_received(newcomer.seat.early)
         self._services.attach(entry, connection, admitted, notices=newcomer.notices)
 
-    def _enter_now(self, admitted: Admitted, cursor: Cursor) -> Entry | None:
+    def _enter_now(
+        self, admitted: Admitted, cursor: Cursor, encoder: WebSocketEncoder
+    ) -> Entry | None:
         return self._services.subscriber.enter_now(
-            admitted.tenant, admitted.channels, cursor, self._encoder
+            admitted.tenant, admitted.channels, cursor, encoder
         )
 
     def _first_ping(self, admitted: Admitted, entry: Entry, encoder: WebSocketEncoder) -> bytes:
@@ -221,13 +238,14 @@ class WebSockets:
             return b""
         return encoder.message(ping_message(self._services.wall_clock(), entry.cursor))
 
-    def _connection(self) -> WebSocketConnection:
+    def _connection(self, encoder: WebSocketEncoder) -> WebSocketConnection:
         services = self._services
         return WebSocketConnection(
             services.wheel,
             services.limits.websocket,
             self._hear,
             services.traffic.websocket,
+            deflates=encoder.deflate_bytes > 0,
         )
 
     def _close_at_once(
@@ -239,7 +257,7 @@ class WebSockets:
     ) -> None:
         self._services.refused(error)
         retry_after_s = self._services.retry_after_s() if error.retry else None
-        connection = take_over(request, self._connection, answer)
+        connection = take_over(request, partial(self._connection, self._encoder_of(answer)), answer)
         # A client may adopt this cursor; a newcomer's would have begun now.
         cursor = subscription.cursor or Cursor(int(self._services.wall_clock()), 0)
         connection.end(error, cursor, retry_after_s)
