@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 import logging
-import re
-import secrets
 
 from aiohttp import web
 
@@ -19,17 +17,13 @@ from broker.api.router import Router
 from broker.auth.api_keys import Principal
 from broker.core.errors import BodyTimeout, BodyTooLarge, BrokerError, InternalError
 from broker.core.tenants import MAIN_TENANT
+from broker.transports.identity import REQUEST_ID, identity
 
 _log = logging.getLogger(__name__)
 
 ANYBODY = Principal("", MAIN_TENANT)
 """Who calls an endpoint that asks for no key."""
 
-REQUEST_ID = "X-Request-Id"
-"""Header with the id of a request, in and out; one is made up where none came, or no good one."""
-
-_REQUEST_ID_BYTES = 8
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _ENDLESS = (BodyTooLarge, BodyTimeout)
 """Refusals of bodies that may go on for ever; the rest of any other is read and dropped."""
 
@@ -59,19 +53,19 @@ class Boundary:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request, whatever it is, under its id."""
-        identity = _identity(request)
-        logs.request_id.set(identity)
+        known = identity(request.headers)
+        logs.request_id.set(known)
         tracing.parent.set(request.headers.get("traceparent", ""))
         began = monotonic()
-        response = await self._handle(request, identity)
+        response = await self._handle(request, known)
         if not response.prepared:
-            response.headers[REQUEST_ID] = identity
+            response.headers[REQUEST_ID] = known
         if _log.isEnabledFor(logging.DEBUG):
             took_ms = 1000 * (monotonic() - began)
             _log.debug("%s: %d in %.1f ms", request.method, response.status, took_ms)
         return response
 
-    async def _handle(self, request: web.BaseRequest, identity: str) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest, known: str) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except BrokerError as error:
@@ -80,13 +74,13 @@ class Boundary:
         except ConnectionError:  # the client has gone
             raise
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
-            return self._failed(request.method, identity)
+            return self._failed(request.method, known)
 
-    def _failed(self, method: str, identity: str) -> web.Response:
-        _log.exception("a request failed: method %s, request id %s", method, identity)
+    def _failed(self, method: str, known: str) -> web.Response:
+        _log.exception("a request failed: method %s, request id %s", method, known)
         error = InternalError("the broker failed; its log tells more")
         self._count(error)
-        return problem(error, identity)
+        return problem(error, known)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_site(request.headers)
@@ -95,11 +89,6 @@ class Boundary:
         name, tenant = ANYBODY if endpoint.keyless else self._guard.identify(request.headers)
         handler = self._router.handler(endpoint, request.method)
         return await handler(Call(request, tenant, rest, name))
-
-
-def _identity(request: web.BaseRequest) -> str:
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(_REQUEST_ID_BYTES)
 
 
 def _path(request: web.BaseRequest) -> str:

@@ -72,6 +72,8 @@ async def test_a_life_in_lines_and_spans(collector: tuple[Collector, str]) -> No
                 assert REQUEST["X-Request-Id"] == answer.headers["X-Request-Id"]
             while PAYLOAD.encode() not in await events.content.readline():
                 assert 200 == events.status
+        async with session.get(f"{broker.public}/shortpoll/{channel}", headers=REQUEST) as answer:
+            assert (401, "order-4711") == (answer.status, answer.headers["X-Request-Id"])
         async with session.post(publish, data=b"{", headers={"X-Request-Id": "not good"}) as answer:
             assert 16 == len(answer.headers["X-Request-Id"])
         async with session.delete(f"{broker.internal}/channels/{channel}") as answer:

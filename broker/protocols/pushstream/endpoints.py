@@ -17,6 +17,7 @@ from broker.core.errors import (
     UnknownPath,
 )
 from broker.core.mounts import SubscriberMount
+from broker.logs import request_id
 from broker.protocols.pushstream.answers import (
     ALWAYS,
     PROBLEM_TYPE,
@@ -30,6 +31,7 @@ from broker.protocols.pushstream.mounting import Handler, Mounting
 from broker.protocols.pushstream.script import FILE as SCRIPT
 from broker.protocols.pushstream.script import Script
 from broker.protocols.pushstream.services import Services
+from broker.transports.identity import REQUEST_ID, identity
 from broker.transports.server import ServerOptions, make_server
 
 _log = logging.getLogger(__name__)
@@ -68,13 +70,16 @@ class Endpoints:
         """Answer a request, whatever it is."""
         # Whatever becomes of it: the bytes of this request must not be taken for the next one's.
         parts = self._services.recall.claim(request.transport)
+        known = identity(request.headers)
+        request_id.set(known)
         try:
             return await self._answer(request, parts)
         except BrokerError as error:
-            return self.refuse(request, error)
+            return self._refusal(request, error, known)
         except Exception:  # noqa: BLE001 - a client gets an answer even to our mistakes
             _log.exception("a request failed")
-            return self.refuse(request, InternalError("the broker failed; try again later"))
+            failure = InternalError("the broker failed; try again later")
+            return self._refusal(request, failure, known)
 
     async def _answer(self, request: web.BaseRequest, parts: Cut | None) -> web.StreamResponse:
         if self._services.closed():
@@ -117,12 +122,16 @@ class Endpoints:
         return _WEBSOCKET_METHODS if is_websocket else _METHODS
 
     def refuse(self, request: web.BaseRequest, error: BrokerError) -> web.Response:
-        """Return the answer that says no, also to what could not be read."""
+        """Return the answer that says no to what could not be read."""
+        return self._refusal(request, error, identity(request.headers))
+
+    def _refusal(self, request: web.BaseRequest, error: BrokerError, known: str) -> web.Response:
         self._services.recall.claim(request.transport)
         self._services.refused(error)
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,
+            REQUEST_ID: known,
             **ALWAYS,
             **cross_origin(self._services.readable_by(request)),
             **refusal_headers(error, retry_after_s),
