@@ -3,7 +3,8 @@ One case of the differential suite: what is asked, what is expected, what the mo
 
 In targets, bodies, headers and expectations `{channel}` stands for a name that no other case has,
 `{other}` for a second one, and for the cursor of the last answer that had one `{tag}`,
-`{date}`, `{time}` (the date percent-encoded) and `{seconds}`.
+`{date}`, `{time}` (the date percent-encoded) and `{seconds}`. `{token}` is a token that the broker
+believes; the module ignores it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import pytest
 from tests.conformance.pushstream_module.case import Listener
 from tests.support.broker import BrokerProcess
 from tests.support.clock import loop_factories
+from tests.support.tokens import SECRET
 
 RULES = Path(__file__).parent / "channels.yaml"
 
@@ -38,7 +39,8 @@ def urls() -> Iterator[dict[Listener, str]]:
         internal = environ.get("PUSHSTREAM_INTERNAL_URL", public).rstrip("/")
         yield {"public": public, "internal": internal}
         return
-    broker = BrokerProcess("--drain-s", "0", "--config", str(RULES))
+    flags = ("--drain-s", "0", "--config", str(RULES))
+    broker = BrokerProcess(*flags, environ={"BROKER_JWT_SECRET": SECRET})
     try:
         asyncio.run(broker.start())
         yield {"public": broker.public, "internal": broker.internal}

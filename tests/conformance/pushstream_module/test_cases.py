@@ -19,12 +19,14 @@ from tests.conformance.pushstream_module import (
     cases_paths,
     cases_publisher,
     cases_shortpoll,
+    cases_speaking,
     cases_statistics,
     cases_stream,
     cases_websocket,
 )
 from tests.conformance.pushstream_module.case import Case, Listener
 from tests.conformance.pushstream_module.play import Player
+from tests.support.tokens import hmac_key
 
 CASES: tuple[Case, ...] = (
     *cases_shortpoll.CASES,
@@ -39,6 +41,7 @@ CASES: tuple[Case, ...] = (
     *cases_publisher.CASES,
     *cases_statistics.CASES,
     *cases_nchan.CASES,
+    *cases_speaking.CASES,
 )
 
 _RUN = random.randrange(10**9)
@@ -49,7 +52,11 @@ _NUMBERS = count()
 async def test_case(case: Case, urls: dict[Listener, str]) -> None:
     """The server answers as the case says: like the module, or better for the reason given."""
     number = next(_NUMBERS)
-    names = {"channel": f"c{_RUN}x{number}", "other": f"o{_RUN}x{number}"}
+    names = {
+        "channel": f"c{_RUN}x{number}",
+        "other": f"o{_RUN}x{number}",
+        "token": hmac_key().mint(sub="7"),
+    }
     async with AsyncExitStack() as stack:
         await Player(urls, names, stack).play(case)
 
