@@ -131,7 +131,6 @@ class Endpoints:
         retry_after_s = self._services.retry_after_s() if error.retry else None
         headers = {
             hdrs.CONTENT_TYPE: PROBLEM_TYPE,
-            REQUEST_ID: known,
             **ALWAYS,
             **cross_origin(self._services.readable_by(request)),
             **refusal_headers(error, retry_after_s),
@@ -139,6 +138,8 @@ class Endpoints:
         }
         if isinstance(error, MethodNotAllowed):
             headers[hdrs.ALLOW] = ", ".join(self._methods(request))
+        if REQUEST_ID in request.headers or isinstance(error, InternalError):
+            headers[REQUEST_ID] = known
         response = web.Response(status=error.status, body=refusal_body(error), headers=headers)
         if isinstance(error, Draining):
             response.force_close()  # the next request is for another node
