@@ -105,6 +105,7 @@ class Node:
             retention=self._retention,
             clock=loop.time,
             linger_s=LINGER_S,
+            idle_channels=settings.max_idle_channels,
             ring_bytes=settings.ring_memory_bytes,
             healed=self.meters.storing.heals.observe,
             slow_policy=self._slow_policy,
@@ -154,7 +155,7 @@ class Node:
         self.internal = internal_listener(self._around, self._api_services())
         self._lag_watch = LagWatch(loop, self.meters.processes.loop_lag.observe)
         read_flows(self.meters.connecting, self.meters.delivering, self.hub.flows)
-        read_limits(self.meters.limiting, self.hub.flows)
+        read_limits(self.meters.limiting, self.hub)
         read_patterns(self.meters.patterns, self.hub.flows)
         read_hub(self.meters.keeping, self.hub, loop.time)
         read_process(self.meters.processes, loop, alone=place is None)

@@ -86,11 +86,12 @@ def read_flows(connecting: Connecting, delivering: Delivering, flows: Flows) -> 
     delivering.lags.follow(lambda: flows.read(lambda flow: flow.lags))
 
 
-def read_limits(limiting: Limiting, flows: Flows) -> None:
+def read_limits(limiting: Limiting, hub: Hub) -> None:
     """Have told what limits were reached without a refusal."""
     limiting.reached.of("slow_reader_s").follow(
-        lambda: sum(flows.read(lambda flow: flow.too_slow).values())
+        lambda: sum(hub.flows.read(lambda flow: flow.too_slow).values())
     )
+    limiting.reached.of("max_idle_channels").follow(lambda: hub.idle.early)
 
 
 def read_patterns(patterns: Patterns, flows: Flows) -> None:

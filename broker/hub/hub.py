@@ -17,6 +17,7 @@ from broker.hub.budget import Budget
 from broker.hub.channel import Channel
 from broker.hub.feed import Feed
 from broker.hub.flow import Flows
+from broker.hub.idle import MOST_CHANNELS, Idle
 from broker.hub.slow import review
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.hub.tenant import Tenant
@@ -53,6 +54,7 @@ class Hub:
         clock: Loop time in seconds.
         linger_s: Seconds that a feed nobody is attached to is kept, so that polls and quick
             reconnects find it.
+        idle_channels: Channels that the idle feeds may have together.
         ring_bytes: Memory that local rings and encoded messages may take together.
         healed: Called with the seconds for which a channel missed announcements, once it does not.
         pattern: Gives the pattern of a channel, under which its subscribers are counted.
@@ -61,6 +63,7 @@ class Hub:
 
     Attributes:
         flows: What left towards subscribers, by transport.
+        idle: Feeds without subscribers.
     """
 
     def __init__(  # noqa: PLR0913 - each is named where it is given
@@ -71,6 +74,7 @@ class Hub:
         retention: Callable[[str], Retention],
         clock: Callable[[], float],
         linger_s: float,
+        idle_channels: int = MOST_CHANNELS,
         ring_bytes: int = RING_BYTES,
         healed: Callable[[float], None] = lambda _: None,
         pattern: Callable[[str], str] = lambda _: "",
@@ -84,11 +88,10 @@ class Hub:
         self._pattern = pattern
         self._slow_policy = slow_policy
         self._clock = clock
-        self._linger_s = linger_s
         self._tenants: dict[str, Tenant] = {}
         self._around: dict[Tenant, Surroundings] = {}
         self._feeds: dict[FeedKey, Feed] = {}
-        self._idle: dict[Feed, FeedKey] = {}
+        self.idle = Idle(linger_s, idle_channels)
         self._budget = Budget(ring_bytes, self._timed_channels)
         self._synchroniser: Synchroniser | None = None
         self._healed = healed
@@ -160,11 +163,13 @@ class Hub:
         key = FeedKey(tenant.name, names, encoder)
         feed = self._feeds.get(key)
         if feed is None:
+            if self.idle.is_full(self._clock()):
+                self.sweep()
             feed = self._feeds[key] = self._make_feed(tenant, key)
             tenant.feeds += 1
             self._retire(feed)
-        elif feed in self._idle:
-            feed.idle_since = self._clock()
+        else:
+            self.idle.renew(feed, self._clock())
         return feed
 
     @contextmanager
@@ -175,7 +180,7 @@ class Hub:
             yield
         finally:
             feed.waiting -= 1
-            feed.idle_since = self._clock()
+            self.idle.renew(feed, self._clock())
 
     def _make_feed(self, tenant: Tenant, key: FeedKey) -> Feed:
         channels = [self._channel(tenant, name) for name in key.channels if name != PING_CHANNEL]
@@ -346,18 +351,14 @@ class Hub:
                 channel.slow_policy = self._slow_policy(channel.name)
 
     def sweep(self) -> None:
-        """Drop feeds that nobody has used for a while, and channels without feeds."""
-        oldest = self._clock() - self._linger_s
-        for feed, key in list(self._idle.items()):
-            if not feed.is_empty:
-                del self._idle[feed]
-            elif feed.idle_since <= oldest and not feed.waiting:
-                del self._idle[feed], self._feeds[key]
-                self._drop(feed)
+        """Drop feeds that nobody has used for a while or that are too many, and their channels."""
+        for feed, key in self.idle.take_spent(self._clock()):
+            del self._feeds[key]
+            self._drop(feed)
 
     def _retire(self, feed: Feed) -> None:
-        feed.idle_since = self._clock()
-        self._idle[feed] = FeedKey(feed.tenant, feed.names, feed.encoder)
+        key = FeedKey(feed.tenant, feed.names, feed.encoder)
+        self.idle.add(feed, key, self._clock())
 
     def _drop(self, feed: Feed) -> None:
         feed.is_dropped = True

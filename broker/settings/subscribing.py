@@ -83,6 +83,14 @@ class Subscribing:
         "more are refused with 429. 0: any number.",
         why="What a subject is, one person or all visitors of a site, is the issuer's affair.",
     )
+    max_idle_channels: int = setting(
+        Whole(1000, 10_000_000, "channels"),
+        50_000,
+        doc="Channels that a process listens to for nobody, so that the next poll or a quick "
+        "reconnect needs no store; beyond it, those used least go early.",
+        why="Ten thousand clients that poll lists of five, for some 150 MiB; whoever polls made-up "
+        "names costs no more.",
+    )
     known_requests: int = setting(
         Whole(0, 10_000_000, "requests"),
         10_000,

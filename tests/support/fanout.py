@@ -70,6 +70,7 @@ class Fanout:
         limits: Bounds of feeds.
         page_messages: Messages of one read.
         linger_s: How long an empty feed is kept.
+        idle_channels: Channels that empty feeds may have together.
         ring_bytes: Memory of local rings.
         turns: Whose turn it is to write; a pump of its own otherwise.
         slow_policy: Gives what slow readers get of a channel; everything otherwise.
@@ -85,6 +86,7 @@ class Fanout:
         limits: FeedLimits | None = None,
         page_messages: int = 1000,
         linger_s: float = 60.0,
+        idle_channels: int = 50_000,
         ring_bytes: int = 2**30,
         turns: Turns | None = None,
         slow_policy: Callable[[str], SlowPolicy] = lambda _: SlowPolicy.CATCH_UP,
@@ -100,6 +102,7 @@ class Fanout:
             retention=lambda name: self.retention(name),  # noqa: PLW0108 - tests replace it
             clock=self.loop.time,
             linger_s=linger_s,
+            idle_channels=idle_channels,
             ring_bytes=ring_bytes,
             slow_policy=slow_policy,
         )
