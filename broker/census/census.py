@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop, timeout
+from asyncio import Future, Task, current_task, get_running_loop, shield, timeout, wait
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 import logging
 import os
 import secrets
@@ -39,6 +40,9 @@ MAX_NODES = 1024
 MAX_ASKED = 256
 """Questions that may wait for answers at once; beyond, whoever asks gets 503."""
 
+MAX_SHARED = 1000
+"""Channels of one question that several share; further ones begin another."""
+
 _CALLS = "calls"
 _ANSWER_CHANNELS = 16
 """Answers are spread over a few channels, so that not every node hears all of them."""
@@ -55,6 +59,13 @@ class _Asked:
     missing: set[str]
     answers: list[Headcount]
     done: Future[None]
+
+
+class _Shared(NamedTuple):
+    """A question of several who ask: the channels, and the answer for all of them."""
+
+    names: set[str]
+    answer: Future[Population]
 
 
 class Census:
@@ -91,6 +102,8 @@ class Census:
         self._mailbox = f"answers.{secrets.randbelow(_ANSWER_CHANNELS)}"
         self._others: set[str] = set()
         self._asked: dict[int, _Asked] = {}
+        self._waiting: dict[str, _Shared] = {}  # by tenant, not sent yet
+        self._under_way: dict[str, Task[None]] = {}
         self._numbers = count(1)
         self._background = Background()
 
@@ -126,6 +139,10 @@ class Census:
         """
         Ask every node, and return what those answered that did so in time.
 
+        Questions about channels by name that come while another of their tenant is on its way
+        leave together in the next one, so publishers who want to know cost no more than one
+        question at a time; the answer may then name further channels.
+
         Args:
             question: What is asked.
             alone: Ask this node only.
@@ -133,12 +150,45 @@ class Census:
         Raises:
             Unavailable: too many questions wait for answers already.
         """
-        own = self._count(question)
         if alone or not self._others:
-            return Population((own,))
-        if len(self._asked) >= MAX_ASKED:
+            return Population((self._count(question),))
+        if len(self._asked) + len(self._waiting) >= MAX_ASKED:
             raise Unavailable("too many questions wait for the other nodes", limit=MAX_ASKED)
+        if question.prefix is not None:
+            return await self._ask(question)
+        shared = self._waiting.get(question.tenant)
+        if shared is None or len(shared.names) >= MAX_SHARED:
+            shared = self._begin(question.tenant)
+        shared.names.update(question.names)
+        return await shield(shared.answer)
+
+    def _begin(self, tenant: str) -> _Shared:
+        """Return a question that others may join until it is sent."""
+        shared = self._waiting[tenant] = _Shared(set(), get_running_loop().create_future())
+        before = self._under_way.get(tenant)
+        self._under_way[tenant] = self._background.start(self._send_off(tenant, shared, before))
+        return shared
+
+    async def _send_off(self, tenant: str, shared: _Shared, before: Task[None] | None) -> None:
+        """Ask a shared question once the one before is answered."""
+        try:
+            if before is not None:
+                await wait([before])
+            if self._waiting.get(tenant) is shared:
+                del self._waiting[tenant]
+            population = await self._ask(Question(tenant, tuple(shared.names)))
+            if not shared.answer.done():
+                shared.answer.set_result(population)
+        finally:
+            shared.answer.cancel()
+            if self._under_way.get(tenant) is current_task():
+                del self._under_way[tenant]
+
+    async def _ask(self, question: Question) -> Population:
         number = next(self._numbers)
+        own = self._count(question)
+        if not self._others:  # they went while this waited
+            return Population((own,))
         asked = _Asked(set(self._others), [own], get_running_loop().create_future())
         self._asked[number] = asked
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import asyncio
 
 import orjson
@@ -11,13 +11,13 @@ import pytest
 from broker.census.census import NODES, Census
 from broker.census.counting import Counted
 from broker.census.switchboard import Switchboard
-from broker.core.cursor import START
+from broker.core.cursor import START, Cursor
 from broker.core.errors import Unavailable
 from broker.core.headcount import Question
 from broker.core.message import Draft
 from broker.core.ring import Retention
 from broker.hub import Hub
-from broker.store.base import Publication
+from broker.store.base import Outcome, Publication
 from broker.store.memory import MemoryStore
 from tests.support.fanout import Fanout
 
@@ -106,6 +106,44 @@ async def test_a_silent_node_is_told_of_and_then_taken_for_gone(hub: Hub) -> Non
     assert [second.name] == list(first.others)
 
 
+class Counting(MemoryStore):
+    """A store that counts questions."""
+
+    questions = 0
+
+    async def publish(
+        self, tenant: str, publications: Sequence[Publication], floor: Cursor
+    ) -> list[Outcome]:
+        """Count a question, and store it."""
+        said = [orjson.loads(draft.body)["say"] for each in publications for draft in each.drafts]
+        self.questions += said.count("ask")
+        return await super().publish(tenant, publications, floor)
+
+
+async def test_those_who_ask_at_once_share_a_question(hub: Hub) -> None:
+    """Each gets the answer for its own channels; those of a summary ask for themselves."""
+    store = Counting()
+    nodes = [await begin(store, hub, count) for count in (1, 2)]
+    questions = [Question("main", (name,)) for name in "abc" * 10]
+    answers = await asyncio.gather(*map(nodes[0].take, questions))
+    assert 1 == store.questions
+    assert [{"a": 3}] * 30 == [answer.channels() for answer in answers]
+    await asyncio.gather(*[nodes[0].take(Question("main", prefix="")) for _ in range(2)])
+    assert 3 == store.questions
+
+
+async def test_who_no_longer_waits_takes_nobody_with_it(hub: Hub) -> None:
+    """Those who share a question get their answer though one of them has gone."""
+    store = MemoryStore()
+    nodes = [await begin(store, hub, count) for count in (1, 2)]
+    gone = asyncio.create_task(nodes[0].take(QUESTION))
+    staying = asyncio.create_task(nodes[0].take(QUESTION))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert 3 == (await staying).channels()["a"]
+    assert gone.cancelled()
+
+
 async def test_questions_that_wait_are_bounded(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is refused, and says that there are too many."""
     monkeypatch.setattr("broker.census.census.MAX_ASKED", 1)
@@ -113,6 +151,7 @@ async def test_questions_that_wait_are_bounded(hub: Hub, monkeypatch: pytest.Mon
     first = await begin(store, hub, 1, wait_s=60.0)
     deaf = await begin(store, hub, 2, Deaf)
     waiting = asyncio.create_task(first.take(QUESTION))
+    await asyncio.sleep(0)
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
         await first.take(QUESTION)
