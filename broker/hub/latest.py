@@ -51,6 +51,24 @@ def latest(
     return frames
 
 
+def begin_of_latest(channel: Channel, count: int, until: Cursor) -> Cursor | None:
+    """
+    Return the cursor behind which the last messages of a channel lie.
+
+    Args:
+        channel: The channel.
+        count: How many.
+        until: Newest cursor that may be among them; what is newer follows them.
+
+    Returns:
+        None when the ring does not hold all that is kept, and the store has to be read.
+    """
+    if not channel.answers(START):
+        return None
+    kept = _last(channel, count, until)
+    return max(kept[0].prev, channel.ring.floor) if kept else until
+
+
 def _last(channel: Channel, count: int, until: Cursor) -> Sequence[Message]:
     channel.expire(until.time)
     kept = [message for message in channel.ring.since(START) if message.cursor <= until]

@@ -29,6 +29,7 @@ mounts:
   - {path: /raw, mode: shortpoll, template: "~text~", separator: "|"}
   - {path: /ws, mode: websocket, template: "~text~", backtrack: true}
   - {path: /plain, mode: stream, backtrack: true, texts: {ping: alive}}
+  - {path: /polled, mode: shortpoll, backtrack: true}
   - {path: /packed, mode: stream, compress: true}
   - {path: /script, mode: longpoll, jsonp: true}
   - {path: /readers, mode: shortpoll, subscribe: [{role: reader}]}
@@ -139,6 +140,25 @@ async def test_p2_backtrack_joins_live_messages(node: RunningNode) -> None:
     for reader in readers:
         ids = reader.result()
         assert list(range(ids[0], 61)) == ids
+
+
+async def test_p8_a_long_backtrack_comes_in_pieces(node: RunningNode) -> None:
+    """Far more than a connection buffers: every message, in order, on a stream and by polls."""
+    for number in range(30):
+        await node.publish("a", f"{number:02}" * 30_000)
+    async with connected(node.public) as http:
+        await http.send("/plain/a.b25")
+        await http.head()
+        lines = Lines(http)
+        ids: list[int] = []
+        while not ids or ids[-1] < 30:
+            ids.append((await lines.envelope()).id)
+    assert list(range(6, 31)) == [number for number in ids if number > 0]
+    answer = await node.ask("/polled/a.b25")
+    first, cursor = answer.envelopes, answer.cursor
+    rest = (await node.ask(f"/polled/a.b25?tag={cursor.tag}&time={cursor.time}")).envelopes
+    assert list(range(6, 31)) == [envelope.id for envelope in (*first, *rest)]
+    assert "X-Broker-Gap" not in answer.headers
 
 
 async def test_mounts_that_write_alike_share_their_bytes(node: RunningNode) -> None:

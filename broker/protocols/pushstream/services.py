@@ -14,7 +14,7 @@ from broker.core.encoder import Encoder
 from broker.core.errors import BrokerError, ChannelForbidden, OriginForbidden
 from broker.core.mounts import CursorArguments, SubscriberMount
 from broker.core.session import Session
-from broker.hub.latest import latest
+from broker.hub.latest import begin_of_latest, latest
 from broker.protocols.pushstream.admission import Admission, Admitted
 from broker.protocols.pushstream.encoders import Encoders
 from broker.protocols.pushstream.narrowing import is_narrow, is_wild, narrow
@@ -151,9 +151,11 @@ class Services:
         self, admitted: Admitted, subscription: Subscription, encoder: Encoder
     ) -> tuple[Entry, Sequence[bytes]]:
         """
-        Return a place in the feed of what was admitted, now, and the last messages it asks for.
+        Return a place in the feed of what was admitted, and the messages that come before it.
 
-        As many of these as one poll may be answered with; then the newest.
+        Of a single channel the place is before the last messages that it asks for. Of several,
+        with numbers of their own, it is now, and the messages are those asked for: as many as one
+        poll may be answered with, the newest.
 
         Raises:
             StoreUnavailable: the store did not answer in time.
@@ -164,10 +166,16 @@ class Services:
         counts = dict(subscription.latest)
         while True:
             feed = (await self.enter(admitted, START, encoder)).feed
-            cursor = feed.safe_cursor()
-            found = latest(feed.channels, encoder, counts, cursor, self.limits.answer_bytes)
+            now = feed.safe_cursor()
+            if len(feed.channels) == 1:
+                [channel] = feed.channels
+                begin = begin_of_latest(channel, counts.get(channel.name, 0), now)
+                if begin is not None:
+                    return Entry(feed, begin), ()
+                continue
+            found = latest(feed.channels, encoder, counts, now, self.limits.answer_bytes)
             if found is not None:
-                return Entry(feed, cursor), found
+                return Entry(feed, now), found
 
     async def check_stored(
         self, admitted: Admitted, mount: SubscriberMount, encoder: Encoder

@@ -11,7 +11,7 @@ from broker.core.cursor import START
 from broker.core.message import Message
 from broker.core.ring import Retention
 from broker.hub.channel import Channel
-from broker.hub.latest import latest
+from broker.hub.latest import begin_of_latest, latest
 from tests.support.messages import at, message
 from tests.support.outlets import LineEncoder
 
@@ -50,6 +50,22 @@ def test_the_last_of_each_in_one_order(tags: set[int], few: int, more: int, unti
     assert frames(*(kept[name][tag] for name, tag in wanted)) == found
 
 
+@given(st.sets(st.integers(1, 30)), st.integers(1, 5), st.integers(1, 30), st.integers(0, 30))
+def test_the_last_ones_follow_their_beginning(
+    tags: set[int], count: int, until: int, floor: int
+) -> None:
+    """Reading from there gives them, without a gap, however much the ring has lost."""
+    one = channel("a", sorted(tags))
+    one.ring.drop(at(floor))
+    begin = begin_of_latest(one, count, at(until))
+    assert begin is not None
+    kept = [tag for tag in sorted(tags) if floor < tag <= until]
+    newer = [tag for tag in sorted(tags) if tag > max(floor, until)]
+    found = [each.cursor.tag for each in one.ring.since(begin)]
+    assert kept[-count:] + newer == found
+    assert one.ring.floor <= begin or not kept
+
+
 def test_the_oldest_are_left_out_beyond_the_limit() -> None:
     """But one message always comes."""
     one = channel("a", [1, 2, 3])
@@ -64,6 +80,7 @@ def test_what_is_not_in_the_ring_is_asked_of_the_store() -> None:
     unknown = Channel("a", Retention(100, 3600), at(5))
     other = channel("b", [1])
     assert None is latest([unknown, other], ENCODER, {"a": 1}, at(9), PLENTY)
+    assert None is begin_of_latest(unknown, 1, at(9))
     assert frames(*other.ring.since(START)) == latest(
         [unknown, other], ENCODER, {"b": 1}, at(9), PLENTY
     )

@@ -142,10 +142,12 @@ class Polling:
     async def _find(
         self, admitted: Admitted, subscription: Subscription, encoder: PollEncoder
     ) -> _Found:
-        if subscription.cursor is None and subscription.latest:
-            entry, frames = await self._services.enter_latest(admitted, subscription, encoder)
-            return _Found(entry, frames, entry.cursor, None)
         after = cursor = subscription.cursor
+        if cursor is None and subscription.latest:
+            entry, frames = await self._services.enter_latest(admitted, subscription, encoder)
+            if frames:
+                return _Found(entry, frames, entry.cursor, None)
+            after = entry.cursor
         while True:
             entry = await self._services.enter(admitted, after, encoder)
             found = self._look(entry, admitted, cursor, encoder)
