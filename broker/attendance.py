@@ -96,6 +96,7 @@ class Attendance:
         if client:
             self._clients[session] = client
             self._by_client[client] += 1
+        session.begun = session.begun or self._clock()
         grants = session.grants
         bearers = self._bearers.get(grants)
         if bearers is None:

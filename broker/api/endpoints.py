@@ -11,11 +11,13 @@ from aiohttp import hdrs, web
 from broker.api.access import Guard
 from broker.api.boundary import Boundary
 from broker.api.channels import Channels
+from broker.api.console import Console
 from broker.api.express import Express, ExpressLimits
 from broker.api.health import Health
 from broker.api.intake import Intake
 from broker.api.metrics import MetricsPage
 from broker.api.mounts import Mounts
+from broker.api.nodes import Nodes
 from broker.api.openapi import about
 from broker.api.problems import problem
 from broker.api.publish import Publish, answer_stored
@@ -23,6 +25,8 @@ from broker.api.rates import Rates
 from broker.api.revoke import Revoke
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
+from broker.api.sessions import Sessions
+from broker.api.tokens import Tokens
 from broker.core.errors import BrokerError
 from broker.transports.server import ServerOptions, make_server
 
@@ -99,6 +103,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
     Source: `design.md` section 7.
     """
     channels, health, revoke = Channels(services), Health(services), Revoke(services)
+    sessions, tokens, console = Sessions(services), Tokens(services), Console()
     known = (
         Endpoint("/publish", {hdrs.METH_POST: publish.many}),
         Endpoint("/publish/{channels}", {hdrs.METH_POST: publish.one}),
@@ -110,9 +115,16 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
         Endpoint("/channels/{channel}/messages", {hdrs.METH_GET: channels.messages}),
         Endpoint("/revoke", {hdrs.METH_POST: revoke.revoke}),
         Endpoint("/revocations", {hdrs.METH_GET: revoke.list}),
+        Endpoint("/sessions", {hdrs.METH_GET: sessions.list}),
+        Endpoint("/sessions/{session}", {hdrs.METH_DELETE: sessions.end}),
+        Endpoint("/nodes", {hdrs.METH_GET: Nodes(services).list}),
+        Endpoint("/explain", {hdrs.METH_POST: tokens.explain}),
+        Endpoint("/tokens", {hdrs.METH_POST: tokens.make}),
         Endpoint("/metrics", {hdrs.METH_GET: MetricsPage(services).show}),
         Endpoint("/stats", {hdrs.METH_GET: health.stats}),
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),
         Endpoint("/readyz", {hdrs.METH_GET: health.ready}, keyless=True),
+        Endpoint("/", {hdrs.METH_GET: console.page}, keyless=True),
+        Endpoint("/console/{file}", {hdrs.METH_GET: console.file}, keyless=True),
     )
     return (*known, *about(known))

@@ -57,7 +57,7 @@ class Health:
         hub = self._services.hub
         tenants = list(hub.tenants)
         counts = {
-            "sessions": self._services.sessions(),
+            "sessions": self._services.attendance.count,
             "feeds": len(list(hub.feeds)),
             "channels": sum(len(tenant.channels) for tenant in tenants),
             "tenants": len(tenants),

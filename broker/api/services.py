@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import time
 
+from broker.attendance import Attendance
+from broker.auth import Verifier
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
 from broker.census import Census
@@ -36,7 +38,8 @@ class Services:
         patrol: Knows what was revoked, and sends away whom it is about.
         census: Counts the subscribers of all nodes.
         destroyed: Told of which tenant which channels were deleted.
-        sessions: Gives the number of subscribers of this node.
+        attendance: Knows the subscribers of this node.
+        verifier: Checks tokens, to explain what they allow.
         draining: Tells whether this node is about to stop.
         wall_clock: Seconds since the epoch.
         metrics: Gives the numbers of all workers.
@@ -53,8 +56,9 @@ class Services:
     wheel: Wheel
     patrol: Patrol
     census: Census
+    attendance: Attendance
+    verifier: Verifier
     destroyed: Callable[[str, Iterable[str]], None] = lambda _tenant, _channels: None
-    sessions: Callable[[], int] = lambda: 0
     draining: Callable[[], bool] = lambda: False
     wall_clock: Callable[[], float] = time
     metrics: Callable[[], Snapshot] = dict

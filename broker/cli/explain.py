@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
 import argparse
 import asyncio
 import json
@@ -13,7 +11,7 @@ import time
 
 from broker.auth import UnusableKey, keys_of, verifier_of
 from broker.auth.secret import SECRET_FILE
-from broker.catalog import Catalog
+from broker.catalog.explanation import Explanation, bearer
 from broker.cli.options import (
     TOKEN_VARIABLE,
     add_setting,
@@ -24,8 +22,7 @@ from broker.cli.options import (
 from broker.cli.verbs import Refused
 from broker.core.channels import check_channel
 from broker.core.errors import BadChannel, BrokerError
-from broker.core.grants import Decision, Grants, decide
-from broker.core.rules import Action, Claim, find_claim
+from broker.core.grants import Grants
 from broker.settings import Settings
 
 EXIT_DENIED = 1
@@ -73,76 +70,14 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"token": None, "error": exc.problem()}))
         print(f"broker explain: {exc}", file=sys.stderr)
         return EXIT_BAD_TOKEN
-    answers = [_Answer(catalog, grants, args.action, channel) for channel in args.channel]
+    answers = [Explanation(catalog, grants, args.action, channel) for channel in args.channel]
     if args.json:
-        told = {"token": _told(grants), "channels": [answer.told() for answer in answers]}
+        told = {"token": bearer(grants), "channels": [answer.told() for answer in answers]}
         print(json.dumps(told))
     else:
         for line in (_bearer(grants), *(line for answer in answers for line in answer.lines())):
             print(line)
     return 0 if all(answer.decision.allowed for answer in answers) else EXIT_DENIED
-
-
-class _Answer:
-    """The decision on one channel, and what led to it."""
-
-    def __init__(
-        self, catalog: Catalog, grants: Grants | None, action: Action, channel: str
-    ) -> None:
-
-        self.channel = channel
-        self.action = action
-        self.decision: Decision = decide(catalog, grants, action, channel)
-        self._match = catalog.match(channel)
-        self._grants = grants
-        self._nearest = None if self._match else catalog.nearest(channel)
-
-    def told(self) -> dict[str, Any]:
-        """Return it for a program."""
-        allowed, reason, rule, place = self.decision
-        return {
-            "channel": self.channel,
-            "action": self.action,
-            "allowed": allowed,
-            "reason": reason,
-            "rule": rule or None,
-            "place": place._asdict() if place else None,
-            "pattern": self._match.entry.pattern.text if self._match else None,
-            "variables": dict(self._match.variables) if self._match else {},
-            "unmet": [
-                {"place": str(place), "claim": claim.name, "wanted": wanted, "token_has": has}
-                for place, claim, wanted, has in self._unmet()
-            ],
-            "nearest": self._nearest,
-        }
-
-    def lines(self) -> Iterator[str]:
-        """Return it for a person."""
-        verdict = "allowed" if self.decision.allowed else "denied"
-        yield f"{self.channel}: {self.action} {verdict}, {self.decision.reason}"
-        if self._match is None:
-            if self._nearest:
-                yield f"  the nearest pattern is {self._nearest}"
-            return
-        entry = self._match.entry
-        variables = " ".join(f"{name}={value}" for name, value in self._match.variables.items())
-        yield f"  {entry.place}: pattern {entry.pattern.text} {variables}".rstrip()
-        if self.decision.allowed and self.decision.place is None:
-            yield f"  grant of the token: {self.decision.rule}"
-        elif self.decision.allowed and self.decision.place != entry.place:
-            yield f"  {self.decision.place}: rule that allows it"
-        for place, claim, wanted, has in self._unmet():
-            yield f"  {place}: rule needs {claim.name}={json.dumps(wanted)}, the token has {has}"
-
-    def _unmet(self) -> Iterator[tuple[object, Claim, str | bool, str]]:
-
-        if self._match is None or self._grants is None or self.decision.allowed:
-            return
-        claims, variables = self._grants.claims, self._match.variables
-        for rule in self._match.entry.rules(self.action):
-            for claim in rule.unmet(claims, variables):
-                has = "none" if find_claim(claims, claim.name) is None else "another value"
-                yield rule.place, claim, claim.wanted(variables), has
 
 
 def _check_channels(channels: list[str], settings: Settings) -> None:
@@ -175,17 +110,6 @@ def _grants(token: str, settings: Settings) -> Grants | None:
     except UnusableKey as exc:
         raise Refused(str(exc)) from exc
     return asyncio.run(verifier_of(settings, keys).authenticate(token))
-
-
-def _told(grants: Grants | None) -> dict[str, Any] | None:
-    if grants is None:
-        return None
-    return {
-        "sub": grants.subject,
-        "tenant": grants.tenant,
-        "jti": grants.jti,
-        "expires_at": grants.expires_at,
-    }
 
 
 def _bearer(grants: Grants | None) -> str:

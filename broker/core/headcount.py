@@ -18,7 +18,8 @@ class Question(NamedTuple):
     Attributes:
         tenant: Whose subscribers.
         names: Channels to count, by name.
-        prefix: Where it is given, channels to count are all that begin with it.
+        prefix: Where it is given, channels to count are all that begin with it. With neither, only
+            subscribers are counted.
     """
 
     tenant: str
@@ -27,8 +28,8 @@ class Question(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is about everything of the tenant."""
-        return self.prefix == ""
+        """Whether it is about everything of the tenant, or, naming nothing, about everybody."""
+        return self.prefix == "" or (self.prefix is None and not self.names)
 
     def concerns(self, channel: str) -> bool:
         """Tell whether a channel is asked for."""

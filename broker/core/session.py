@@ -131,6 +131,7 @@ class Session:
         farewell: Called once when it leaves its feed for good.
 
     Attributes:
+        begun: When it began, in loop time; noted by the attendance.
         blocked: Whether its outlet still holds bytes, so that nothing may be written.
         queued: Whether it waits for its turn to catch up.
         slow: Since when its reader is slow; None while it is not.
@@ -139,6 +140,7 @@ class Session:
     __slots__ = (
         "_cursor",
         "_told",
+        "begun",
         "blocked",
         "cohort",
         "farewell",
@@ -166,6 +168,7 @@ class Session:
         self.feed: Line | None = None
         self.cohort: Place | None = None
         self.position: int | None = None
+        self.begun = 0.0
         self.blocked = False
         self.queued = False
         self.slow: Slow | None = None

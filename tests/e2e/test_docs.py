@@ -183,7 +183,7 @@ async def test_make_run_serves_and_its_lines_work_as_they_stand(clone: Path) -> 
 
 async def test_every_internal_path_is_documented(broker: BrokerProcess) -> None:
     """The page of endpoints has each path that the internal listener knows."""
-    async with aiohttp.ClientSession() as http, http.get(f"{broker.internal}/") as answer:
+    async with aiohttp.ClientSession() as http, http.get(f"{broker.internal}/nothing") as answer:
         problem = await answer.json(content_type=None)
     paths = problem["detail"].partition("there is: ")[2].split(", ")
     assert "/publish" in paths

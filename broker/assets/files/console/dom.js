@@ -1,0 +1,83 @@
+// What every view is written with.
+
+import { h, render } from './vendor/preact.js';
+import { useCallback, useEffect, useMemo, useRef, useState } from './vendor/hooks.js';
+import htm from './vendor/htm.js';
+
+export const html = htm.bind(h);
+export { render, useCallback, useEffect, useMemo, useRef, useState };
+
+// Call an async function now and again, one call at a time, while the page can be seen.
+// Gives what it last returned, what went wrong, and a function that calls it now.
+export function usePolled(ask, everyMs, needs = []) {
+  const [state, setState] = useState({ value: null, error: null });
+  const again = useRef(() => {});
+  useEffect(() => {
+    let timer = null;
+    let ended = false;
+    let asking = false;
+    const look = async () => {
+      clearTimeout(timer);
+      if (asking) return;
+      asking = true;
+      try {
+        const value = document.hidden ? undefined : await ask();
+        if (!ended && value !== undefined) setState({ value, error: null });
+      } catch (error) {
+        if (!ended) setState((old) => ({ ...old, error }));
+      }
+      asking = false;
+      if (!ended && everyMs) timer = setTimeout(look, everyMs);
+    };
+    again.current = look;
+    look();
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+    };
+  }, needs);
+  return { ...state, again: useCallback(() => again.current(), []) };
+}
+
+export const Problem = ({ error }) => html`<p role="alert" class="bad">${error ? error.message : ''}</p>`;
+
+// A form whose submit is an async function; what it returns or throws is shown below.
+export function useAction(act) {
+  const [state, setState] = useState({ busy: false, done: null, error: null });
+  const run = async (event) => {
+    event?.preventDefault();
+    setState({ busy: true, done: null, error: null });
+    try {
+      setState({ busy: false, done: await act(event), error: null });
+    } catch (error) {
+      setState({ busy: false, done: null, error });
+    }
+  };
+  return { ...state, run };
+}
+
+// A button that asks once more before it does something that cannot be taken back.
+export function Danger({ label, name, onSure, disabled }) {
+  const [asked, setAsked] = useState(false);
+  const act = () => {
+    setAsked(!asked);
+    if (asked) onSure();
+  };
+  return html`<button type="button" class="danger" disabled=${disabled} aria-label=${`${asked ? 'Really ' : ''}${name}`}
+    onClick=${act} onBlur=${() => setAsked(false)}>${asked ? 'Sure?' : label}</button>`;
+}
+
+const LONGEST = 400;
+
+export const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+
+export const whole = (number) => Math.round(number).toLocaleString('en');
+
+export function duration(seconds) {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+export const link = (...parts) => `#/${parts.map(encodeURIComponent).join('/')}`;
