@@ -223,3 +223,28 @@ def test_only_readers_of_such_a_channel_are_looked_at() -> None:
     stand.now += 100
     review(stand.feed)
     assert 0 == len(stand.pump.waiting)
+
+
+@pytest.mark.parametrize("room", [0, 10], ids=["published since", "history"])
+def test_rings_that_do_not_reach_back_are_read_first(room: int) -> None:
+    """What a slow reader missed may be in the store alone: nothing is left out before that."""
+    stand = FeedStand(retention=Retention(messages=3))
+    stand.channels["a"].slow_policy = SlowPolicy.CONFLATE
+    if room:
+        stand.announce(message("a", 1))
+        outlet, session = stand.attach(at(0), RecordingOutlet(room=room))
+    else:
+        outlet, session = stand.attach()
+        outlet.block()
+        stand.announce(message("a", 1))
+        stand.pump.run()
+    stand.announce(*chain("a", 2, 3, 4, 5, 6, after=1))
+    outlet.drain()
+    stand.pump.run()
+    assert ([1], [session]) == (tags(outlet), stand.refills)
+    for channel in stand.channels.values():
+        channel.bottom = True
+    stand.feed.resume(session)
+    stand.pump.run()
+    assert 6 == tags(outlet)[-1]
+    assert State.LIVE is session.state
