@@ -20,8 +20,9 @@ STATISTICS_MODE = "statistics"
 
 INTERNAL_HEADS = frozenset(
     {
-        *("asyncapi.json", "channels", "console", "docs", "healthz", "metrics", "openapi.json"),
-        *("publish", "readyz", "revocations", "revoke", "stats"),
+        *("asyncapi.json", "channels", "console", "docs", "explain", "healthz", "metrics", "nodes"),
+        *("openapi.json", "publish", "readyz", "revocations", "revoke", "sessions", "stats"),
+        "tokens",
     }
 )
 """First segments of the internal listener's own paths: no mount can take their place."""
