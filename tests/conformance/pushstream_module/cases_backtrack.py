@@ -100,8 +100,8 @@ CASES = (
         "17",
         (
             ONE,
-            poll("/m/longpoll/{channel}.b5", body=fits(last(1))),
-            poll(f"/m/longpoll/{{channel}}.b5?{HERE}", 304),
+            poll("/brief/longpoll/{channel}.b5", body=fits(last(1))),
+            poll(f"/brief/longpoll/{{channel}}.b5?{HERE}", 304),
         ),
         "answered at once, for ever",
         NO_LOOP,

@@ -266,7 +266,7 @@ SCRIPTS = (
     Case(
         "jsonp-timeout",
         "8.6",
-        (asked("/m/longpoll/{channel}?callback=cb", called()),),
+        (asked("/brief/longpoll/{channel}?callback=cb", called()),),
         "304: a script tag never calls back on a timeout",
         CALLED,
     ),

@@ -15,7 +15,7 @@ from tests.conformance.pushstream_module.words import (
     refused,
 )
 
-SHORT, LONG = "/m/shortpoll/{channel}", "/m/longpoll/{channel}"
+SHORT = "/m/shortpoll/{channel}"
 ONE, TWO = Publish(b"1"), Publish(b"2")
 
 UNDERSTOOD = "what clients and proxies really send is understood (19, change 6)"

@@ -20,6 +20,7 @@ from tests.conformance.pushstream_module.words import (
 )
 
 ONE, TWO = Publish(b"1"), Publish(b"2")
+FIRST = poll("/m/shortpoll/{channel}", 304)
 RETRY = b"retry: 3000\n\n"
 ID = rb"id: \d+-\d+\n"
 
@@ -169,10 +170,11 @@ CASES = (
         "eventsource-header-and-footer",
         "8.4",
         (
+            FIRST,
+            ONE,
             Stream(
-                "/framed/eventsource/{channel}",
+                f"/framed/eventsource/{{channel}}?{HERE}",
                 begins=RETRY + b": H\n\n",
-                during=(ONE,),
                 goes_on=fits(ID, b"data: 1\n\n"),
                 ends=fits(ID, b"event: close\ndata: .*\n\n: F\n\n"),
             ),

@@ -20,7 +20,7 @@ from tests.conformance.pushstream_module.words import (
     refused,
 )
 
-SHORT, LONG = "/m/shortpoll/{channel}", "/m/longpoll/{channel}"
+SHORT = "/m/shortpoll/{channel}"
 FIRST = poll(SHORT, 304)
 ONE, TWO = Publish(b"1"), Publish(b"2")
 

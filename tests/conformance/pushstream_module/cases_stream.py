@@ -22,6 +22,7 @@ from tests.conformance.pushstream_module.words import (
 )
 
 ONE, TWO = Publish(b"1"), Publish(b"2")
+FIRST = poll("/m/shortpoll/{channel}", 304)
 
 
 STREAM = "/m/stream/{channel}"
@@ -93,10 +94,11 @@ CASES = (
         "stream-ttl",
         "8.3",
         (
+            FIRST,
+            ONE,
             Stream(
-                "/framed/stream/{channel}",
+                f"/framed/stream/{{channel}}?{HERE}",
                 begins=b"H;",
-                during=(ONE,),
                 goes_on=b"1;",
                 ends=b"F;",
             ),

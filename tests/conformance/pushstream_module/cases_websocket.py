@@ -13,6 +13,7 @@ from tests.conformance.pushstream_module.streams import (
 )
 from tests.conformance.pushstream_module.words import (
     EPOCH,
+    HERE,
     asked,
     fits,
     message,
@@ -22,6 +23,7 @@ from tests.conformance.pushstream_module.words import (
 )
 
 ONE, TWO = Publish(b"1"), Publish(b"2")
+FIRST = poll("/m/shortpoll/{channel}", 304)
 
 SOCKET = "/m/websocket/{channel}"
 
@@ -135,9 +137,10 @@ CASES = (
         "websocket-ttl",
         "8.5",
         (
+            FIRST,
+            ONE,
             Socket(
-                "/framed/websocket/{channel}",
-                during=(ONE,),
+                f"/framed/websocket/{{channel}}?{HERE}",
                 hears=(b"H", b"1", b"F"),
             ),
         ),
