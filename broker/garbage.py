@@ -17,8 +17,10 @@ LOOK_S: Final = 10.0
 """Seconds after which what is still there is set aside."""
 YOUNG: Final = 5_000
 """New objects, less those freed, after which the young ones are looked at."""
-FEWEST: Final = 500_000
+FEWEST: Final = 200_000
 """Objects that may be set aside before they are looked at for the first time."""
+_NEVER: Final = 1_000_000
+"""Collections of the young after which Python would begin a full one by itself."""
 
 
 class Collector:
@@ -29,7 +31,7 @@ class Collector:
 
     def start(self) -> None:
         """Set aside what start-up made."""
-        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+        gc.set_threshold(YOUNG, gc.get_threshold()[1], _NEVER)
         self._collect_all()
 
     def due(self, now: float) -> float:
