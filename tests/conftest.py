@@ -11,6 +11,7 @@ from hypothesis import settings
 import pytest
 
 from tests.support.clock import loop_factories
+from tests.support.node import CROSSED, WRITE_PATHS
 
 pytest_plugins = [
     "tests.support.browser",
@@ -25,6 +26,21 @@ settings.register_profile("quick", deadline=None, max_examples=50)
 settings.register_profile("default", deadline=None, max_examples=200, print_blob=True)
 settings.register_profile("thorough", deadline=None, max_examples=10_000, print_blob=True)
 settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the write path of nodes be chosen: every test passes with each, on each loop."""
+    parser.addoption(
+        "--io-uring",
+        choices=(CROSSED, "on", "off"),
+        default=CROSSED,
+        help="how nodes in tests write; by default by io_uring on uvloop, and plainly on asyncio",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the write path over."""
+    WRITE_PATHS["of nodes"] = config.getoption("--io-uring")
 
 
 def pytest_asyncio_loop_factories(

@@ -40,6 +40,12 @@ _OWN: Mapping[str, Any] = {
     "drain_s": 0.0,
 }
 
+CROSSED = "crossed"
+"""Stands for io_uring on uvloop, where the kernel has it, and plain writes on asyncio."""
+
+WRITE_PATHS = {"of nodes": CROSSED}
+"""Set from the command line."""
+
 # A few subscribers are written to in one call too, so that tests have both write paths.
 batched.FEW = 1
 
@@ -106,7 +112,9 @@ async def running_node(
 
 
 def _write_path() -> str:
-    """Have what runs on uvloop write by io_uring, where there is one, and the rest without."""
+    """Return what nodes are told of io_uring, unless the test says it."""
+    if WRITE_PATHS["of nodes"] != CROSSED:
+        return WRITE_PATHS["of nodes"]
     return "auto" if "uvloop" in type(asyncio.get_running_loop()).__module__ else "off"
 
 
