@@ -212,6 +212,19 @@ async def test_a_channel_is_followed_and_paged_through(
         assert await page.run("document.querySelector('section .row button').disabled")
 
 
+async def test_p9_a_message_is_never_part_of_the_page(page: Page, broker: BrokerProcess) -> None:
+    """Whatever a message holds is shown as text: it makes no element and runs no script."""
+    odd = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    async with Client(internal=broker.internal) as client:
+        await client.publish("news.odd", {"body": odd})
+    await view(page, "channels/news.odd", "news.odd")
+    await shows(page, "section[aria-label=Messages]", "Following")
+    await page.click("main [role=group] button:last-child")
+    await page.until("document.querySelector('main').innerText.includes('onerror')", DEADLINE_S)
+    assert 0 == await page.run("document.querySelectorAll('main img, main script').length")
+    assert "owned" != await page.run("document.title")
+
+
 async def test_a_channels_messages_can_be_dropped(page: Page, broker: BrokerProcess) -> None:
     """Not by one press alone."""
     async with Client(internal=broker.internal) as client:
