@@ -97,11 +97,11 @@ class Setting(NamedTuple):
 
     Attributes:
         value: Its value.
-        reason: The directive that it comes from.
+        source: The directive that it comes from.
     """
 
     value: str
-    reason: str
+    source: Directive
 
 
 @dataclass(slots=True)

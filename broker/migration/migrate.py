@@ -13,7 +13,7 @@ from broker.migration.draft import ANY_TOKEN, Draft, Fate, MountDraft, NoCounter
 from broker.migration.endpoints import ROLES, Endpoint, find_endpoints, is_ours
 from broker.migration.measures import BadMeasure, read_size_bytes
 from broker.migration.rows import SUBSCRIBERS, Scene
-from broker.migration.stores import SETTING, carry_store
+from broker.migration.stores import NAMES, carry_store
 from broker.migration.table import CLOSING, GUARDS, TABLE, TAKEN
 
 NGINX_BODY_BYTES = 1024 * 1024
@@ -58,11 +58,12 @@ def _draft(configuration: Configuration, refused: Refused) -> Draft:
 def _carry(endpoint: Endpoint, draft: Draft, refused: Refused) -> None:
     mounts: list[MountDraft] = []
     for role in endpoint.roles:
-        mounts += _mounts(endpoint, role, draft, refused)
+        mounts += _mounts(endpoint, role, draft, refused, mounts)
     scene = Scene(endpoint, tuple(mounts), draft)
     for directive in _holding(endpoint):
         if is_ours(directive.name):
-            _apply(scene, directive)
+            if directive.name not in NAMES:  # of stores, which are told
+                _apply(scene, directive)
         elif mounts:
             _tell_nginx(scene, directive)
     for condition in endpoint.conditions:
@@ -73,9 +74,22 @@ def _carry(endpoint: Endpoint, draft: Draft, refused: Refused) -> None:
 
 
 def _mounts(
-    endpoint: Endpoint, role: Directive, draft: Draft, refused: Refused
+    endpoint: Endpoint,
+    role: Directive,
+    draft: Draft,
+    refused: Refused,
+    before: list[MountDraft],
 ) -> list[MountDraft]:
-    """Return the mounts for what makes an endpoint answer, and tell what became of it."""
+    """
+    Return the mounts for what makes an endpoint answer, and tell what became of it.
+
+    Args:
+        endpoint: The endpoint.
+        role: What makes it answer.
+        draft: What was made so far.
+        refused: Mounts that the broker would refuse.
+        before: Mounts for what else makes the same endpoint answer.
+    """
     row = TABLE[role.name]
     if row.apply is None:
         draft.tell(role, row.fate, why=row.why)
@@ -84,7 +98,7 @@ def _mounts(
     try:
         mounts, remark = make(endpoint, role)
         for mount in mounts:
-            _check(mount, draft, refused)
+            _check(mount, [*draft.mounts, *before], refused)
     except NoCounterpart as exc:
         draft.tell(role, Fate.NONE, why=str(exc))
         return []
@@ -94,11 +108,11 @@ def _mounts(
     return mounts
 
 
-def _check(mount: MountDraft, draft: Draft, refused: Refused) -> None:
+def _check(mount: MountDraft, others: list[MountDraft], refused: Refused) -> None:
     """Refuse a path that another location has taken, and what the broker would refuse."""
     if reason := refused.get((mount.place, mount.mode)):
         raise NoCounterpart(reason)
-    for other in draft.mounts:
+    for other in others:
         if other.path == mount.path and _slot(other) == _slot(mount):
             raise NoCounterpart(f"{mount.path} is taken by the location at {other.place}")
 
@@ -155,6 +169,7 @@ def _apply_condition(scene: Scene, condition: Directive, directive: Directive) -
 def _tell_nginx(scene: Scene, directive: Directive) -> None:
     """Tell what nginx itself does about an endpoint; what keeps people out is not left open."""
     if directive.name in TAKEN:
+        _tell_taken(scene, directive)
         return
     why = "it is nginx's own: keep it in front"
     if directive.name in CLOSING and directive.value != "off":
@@ -165,6 +180,22 @@ def _tell_nginx(scene: Scene, directive: Directive) -> None:
         scene.draft.tell(directive, Fate.NGINX, became, f"{why}; subscribers need a token as well")
     elif directive.name in GUARDS or directive in scene.endpoint.block.children:
         scene.draft.tell(directive, Fate.NGINX, why=why)
+
+
+def _tell_taken(scene: Scene, directive: Directive) -> None:
+    """Tell what became of a directive of nginx that mounts were made with."""
+    key = TAKEN[directive.name]
+    mounts = [mount for mount in scene.mounts if key in mount.keys]
+    if not mounts or directive not in scene.endpoint.block.children:
+        return
+    type_, _, rest = directive.value.partition(";")
+    became = ", ".join(f"{key} of {mount}" for mount in mounts)
+    if key == "content_type" and mounts[0].keys[key] != type_.strip():
+        scene.draft.tell(directive, Fate.CHANGED, became, f"text/plain, as {type_} is not offered")
+    elif rest.strip().lower() in {"", "charset=utf-8"}:
+        scene.draft.tell(directive, Fate.SAME, became)
+    else:
+        scene.draft.tell(directive, Fate.CHANGED, became, "everything is UTF-8")
 
 
 def _measure(scene: Scene) -> None:
@@ -191,8 +222,6 @@ def _tell_unused(directive: Directive, draft: Draft) -> None:
         draft.tell(directive, row.fate, why=row.why)
     elif directive.name in ROLES:
         draft.tell(directive, Fate.NONE, why="it stands where no location is, or under a condition")
-    elif directive.name.startswith("nchan_redis"):
-        draft.tell(directive, row.fate, f"the setting {SETTING}", row.why)
     else:
         reason = draft.reason_left(directive) or "no endpoint that is carried over is below it"
         draft.tell(directive, Fate.NONE, why=reason)

@@ -10,7 +10,7 @@ from broker.migration.nchan import PUBLISHERS
 from broker.migration.pushstream import MAX_AGE_S, MAX_HOLD_S, MAX_MESSAGES, MAX_TTL_S
 from broker.migration.pushstream_rows import events_channel
 from broker.migration.rows import SUBSCRIBERS, Apply, Row, Scene, time_key
-from broker.migration.stores import SETTING
+from broker.migration.stores import SETTING, UNREAD
 
 
 def _role(scene: Scene, _directive: Directive) -> str:
@@ -121,7 +121,9 @@ def _existing_only(scene: Scene, directive: Directive) -> str:
     return scene.put(SUBSCRIBERS, "stored_only", directive.value == "on")
 
 
-def _redis(_scene: Scene, _directive: Directive) -> str:
+def _redis(scene: Scene, _directive: Directive) -> str:
+    if SETTING not in scene.draft.settings:
+        raise NoCounterpart("no server is named")
     return f"the setting {SETTING}"
 
 
@@ -281,21 +283,21 @@ _OWN = (
         "nchan_redis",
         Fate.CHANGED,
         "the setting `BROKER_STORE`",
-        "what nchan stored there is not read",
+        UNREAD,
         _redis,
     ),
     Row(
         "nchan_redis_pass",
         Fate.CHANGED,
         "the setting `BROKER_STORE`",
-        "what nchan stored there is not read",
+        UNREAD,
         _redis,
     ),
     Row(
         "nchan_redis_server",
         Fate.CHANGED,
         "the setting `BROKER_STORE`",
-        "what nchan stored there is not read",
+        UNREAD,
         _redis,
     ),
     Row(

@@ -40,7 +40,7 @@ def locations(draft: Draft, source: str) -> str:
 
 def _location(path: str, mounts: list[MountDraft]) -> Iterator[str]:
     is_exact = all("argument" in mount.keys or "fixed" in mount.keys for mount in mounts)
-    yield f"location = {path} {{" if is_exact else f"location ^~ {path}/ {{"
+    yield f'location = "{path}" {{' if is_exact else f'location ^~ "{path}/" {{'
     if _is_both(mounts):
         yield f"    error_page 418 = {_PUBLISHING};"
         yield _READING

@@ -30,6 +30,8 @@ MAX_AGE_S = 30 * 86_400
 MAX_MESSAGES = 1_000_000
 """Messages that may be kept of a channel."""
 
+_HOLDS = ("push_stream_longpolling_connection_ttl", "push_stream_subscriber_connection_ttl")
+_ENDLESS = "a poll is held for `BROKER_LONGPOLL_TIMEOUT_S`, not for ever"
 _BODIES = SUBSCRIBERS - {"websocket", "eventsource"}
 _MODE_HEADER = frozenset({"stream", "eventsource", "shortpoll"})
 _CONTENT_TYPES = ("text/plain", "application/json", "text/html")
@@ -60,7 +62,8 @@ def draft_mounts(endpoint: Endpoint, role: Directive) -> tuple[list[MountDraft],
         mount = MountDraft(source.path, "publisher", place, role, dict(source.keys))
         mount.keys |= {"delete": role.value == "admin", "backtrack": True}
         mount.keys["store"] = endpoint.is_on("push_stream_store_messages")
-        return [mount], source.remark
+        unkept = "" if mount.keys["store"] else "nothing is kept; without `store: false` it is"
+        return [mount], _remarks(source.remark, unkept)
     mode = MODES.get(role.value)
     if mode is None:
         raise NoCounterpart(f"{role.value} is no way to subscribe")
@@ -74,7 +77,12 @@ def draft_mounts(endpoint: Endpoint, role: Directive) -> tuple[list[MountDraft],
         mount.keys["jsonp"] = True
     if mode in _MODE_HEADER:
         mount.keys["mode_header"] = True
-    return [mount], source.remark
+    endless = mode == "longpoll" and endpoint.find(*_HOLDS) is None
+    return [mount], _remarks(source.remark, _ENDLESS if endless else "")
+
+
+def _remarks(*remarks: str) -> str:
+    return "; ".join(filter(None, remarks))
 
 
 def _content_type(endpoint: Endpoint) -> str:

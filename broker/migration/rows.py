@@ -10,6 +10,7 @@ from broker.migration.configuration import Directive
 from broker.migration.draft import Draft, Fate, MountDraft, NoCounterpart, Setting, Value
 from broker.migration.endpoints import Endpoint
 from broker.migration.measures import read_time_s
+from broker.settings import Settings, SettingsError
 
 SUBSCRIBERS = frozenset({"websocket", "longpoll", "shortpoll", "eventsource", "stream"})
 """Modes of mounts for subscribers."""
@@ -59,8 +60,15 @@ class Scene:
 
         Returns:
             What the directive became.
+
+        Raises:
+            NoCounterpart: The setting cannot have that value.
         """
-        self.draft.settings[name] = Setting(value, f"{directive.place}: {directive.name}")
+        try:
+            Settings.load({}, {name: value})
+        except SettingsError as exc:
+            raise NoCounterpart(f"the broker takes no such setting: {exc.faults[0]}") from exc
+        self.draft.settings[name] = Setting(value, directive)
         return f"the setting {name}={value}"
 
 

@@ -39,5 +39,10 @@ GUARDS = CLOSING | {
 }
 """Directives of nginx that have a say in who gets in, or how often."""
 
-TAKEN = frozenset({"client_max_body_size", "default_type", "gzip", "gzip_types"})
-"""Directives of nginx that say something about an endpoint's mounts."""
+TAKEN = {
+    "client_max_body_size": "max_message",
+    "default_type": "content_type",
+    "gzip": "compress",
+    "gzip_types": "compress",
+}
+"""Directives of nginx that say something about an endpoint's mounts, and the key for it."""

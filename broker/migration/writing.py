@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 import json
 
 from broker.core.quoting import Quoting
@@ -29,7 +30,7 @@ NCHAN_AGE_S = 3600
 """Seconds for which nchan keeps them where nothing said so."""
 
 MAX_SEGMENTS = 5
-"""Dots that names of channels may hold, and one: a pattern is written for each count."""
+"""Segments of a channel's name at most; a pattern is written for each number of them."""
 
 SUBSCRIBERS_OF = {"public": "public", "token": "[{}]"}
 """What `subscribe` says of every channel, by who may read."""
@@ -52,16 +53,16 @@ def rules(draft: Draft, source: str, access: str) -> str:
 
 def settings(draft: Draft, source: str) -> str:
     """
-    Return the settings, for the environment of the broker.
+    Return the settings, for the environment of the broker: a shell reads it, and systemd.
 
     Args:
         draft: What the migration made.
         source: Name of the configuration that it was made of.
     """
     lines = [f"# Settings of the broker, carried over from {_plain(source)}."]
-    found = dict(draft.settings)
-    for name, setting in sorted(found.items()):
-        lines += [f"# {_plain(setting.reason)}", f"{name}={_plain(setting.value)}"]
+    for name, (value, directive) in sorted(draft.settings.items()):
+        lines.append(f"# {_plain(f'{directive.place}: {directive.name}')}")
+        lines.append(f"{name}={quote(_plain(value))}")
     if draft.max_message_bytes:
         size = f"{draft.max_message_bytes / 1024:g}KiB"
         lines += ["# client_max_body_size", f"BROKER_MAX_MESSAGE_BYTES={size}"]

@@ -49,7 +49,7 @@ async def longpoll(place: Migrated) -> None:
     assert (1, "one") == (message["id"], message["text"])
     later = f"?channels=a/b&since={message['time'].replace(' ', '%20')}&nr={message['tag']}"
     waiting = asyncio.create_task(place.get(f"/lp{later}"))
-    await place.joined(0)
+    await place.settled(polls=1)
     await place.post("/publish-here?channel=b", "two")
     answer = await waiting
     assert ("two", "*") == (
@@ -145,7 +145,7 @@ async def nchan_basic(place: Migrated) -> None:
 async def nchan_client(place: Migrated) -> None:
     """Take long polls with the cursor in headers: see the tests of stock clients."""
     waiting = asyncio.create_task(place.get("/sub/a"))
-    await place.joined(0)
+    await place.settled(polls=1)
     await place.post("/pub?id=a", "one")
     first = await waiting
     await place.post("/pub?id=a", "two")
@@ -159,7 +159,7 @@ async def nchan_client(place: Migrated) -> None:
 async def nchan_multiplex(place: Migrated) -> None:
     """Publish to several channels at once, read several, keep groups apart."""
     waiting = asyncio.create_task(place.get("/multisub/x/y"))
-    await place.joined(0)
+    await place.settled(polls=1)
     assert (await place.post("/multipub/y/z", "m")).status in {201, 202}
     assert "m" == (await waiting).text
     async with place.reading("/news") as news, place.socket("/team/today") as team:

@@ -35,6 +35,7 @@ import pytest
 from broker.cli.main import main
 from tests.support.broker import BrokerProcess
 from tests.support.browser import Browser, Page
+from tests.support.migrated import CONFIGURATIONS, read_environ
 from tests.support.relay import Relay
 from tests.support.waiting import eventually
 
@@ -47,8 +48,6 @@ CUT_BEHIND = frozenset(MESSAGES * cut // (CUTS + 1) for cut in range(1, CUTS + 1
 
 INSTALL_DEADLINE_S = 60
 RECEIVE_DEADLINE_S = 45.0
-
-CONFIGURATIONS = Path(__file__).parent / "migration"
 
 START_PUSHSTREAM = """
 window.got = [];
@@ -136,8 +135,7 @@ def nchan(tmp_path_factory: pytest.TempPathFactory) -> str:
 async def migrated(configuration: str, folder: Path) -> AsyncIterator[BrokerProcess]:
     """Run a broker on what `broker migrate` makes of a configuration."""
     main(["migrate", str(CONFIGURATIONS / configuration), "--out", str(folder)])
-    lines = (folder / "broker.env").read_text().splitlines()
-    environ = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    environ = read_environ((folder / "broker.env").read_text())
     rules = str(folder / "channels.yaml")
     async with BrokerProcess("--config", rules, "--drain-s", "0", environ=environ) as broker:
         yield broker

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 import asyncio
+import shlex
 
 import aiohttp
 
@@ -62,6 +63,7 @@ class Migrated:
         self.draft = draft
         self._http = http
         self._front = front
+        self._reading = 0
 
     def url(self, path: str, method: str = "GET") -> str:
         """Return where a path of the old configuration is now; nginx in front knows it itself."""
@@ -93,33 +95,41 @@ class Migrated:
     @asynccontextmanager
     async def reading(self, path: str, **headers: str) -> AsyncIterator[Reading]:
         """Read an endless answer, for the length of the block; it has begun when that begins."""
-        before = await self.subscribers()
+        await self.settled()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._http.get(self.url(path), headers=given) as answer:
             assert 200 == answer.status, await answer.text()
-            await self.joined(before)
-            yield Reading(answer)
+            async with self._one_more():
+                yield Reading(answer)
 
     @asynccontextmanager
     async def socket(
         self, path: str, *, protocols: tuple[str, ...] = (), token: str = ""
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Open a WebSocket for the length of the block."""
-        before = await self.subscribers()
+        await self.settled()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self._http.ws_connect(
             self.url(path), protocols=protocols, headers=headers
-        ) as socket:
-            await self.joined(before)
+        ) as socket, self._one_more():
             yield socket
 
-    async def joined(self, before: int) -> None:
-        """Wait until there are more subscribers than before."""
+    @asynccontextmanager
+    async def _one_more(self) -> AsyncIterator[None]:
+        self._reading += 1
+        try:
+            await self.settled()
+            yield
+        finally:
+            self._reading -= 1
 
-        async def more() -> bool:
-            return await self.subscribers() > before
+    async def settled(self, polls: int = 0) -> None:
+        """Wait until those read that are read here, and so many polls wait."""
 
-        await eventually(more, ANSWER_DEADLINE_S, what="the subscriber is there")
+        async def is_so() -> bool:
+            return await self.subscribers() == self._reading + polls
+
+        await eventually(is_so, ANSWER_DEADLINE_S, what="the subscribers are there")
 
     async def subscribers(self) -> int:
         """Return how many subscribers there are."""
@@ -156,6 +166,12 @@ class Reading:
         return self.text
 
 
+def read_environ(text: str) -> dict[str, str]:
+    """Return the variables of a file of settings, as a shell reads it."""
+    words = shlex.split(text, comments=True)
+    return dict(word.split("=", 1) for word in words)
+
+
 @asynccontextmanager
 async def migrated(name: str, folder: Path, *flags: str) -> AsyncIterator[Migrated]:
     """
@@ -169,8 +185,7 @@ async def migrated(name: str, folder: Path, *flags: str) -> AsyncIterator[Migrat
     draft = migrate(read_configuration(CONFIGURATIONS / f"{name}.conf"))
     file = folder / "channels.yaml"
     file.write_text(rules(draft, name, "public"))
-    lines = settings(draft, name).splitlines()
-    environ: dict[str, Any] = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    environ = read_environ(settings(draft, name))
     given = ("--config", str(file), "--drain-s", "0", *flags)
     async with (
         BrokerProcess(*given, environ=environ) as broker,

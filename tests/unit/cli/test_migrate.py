@@ -31,7 +31,7 @@ def test_files_are_written(nginx: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "1 mounts; of 2 directives: 2 same, 0 changed, 0 nginx, 0 none" in told
     assert Catalog.load(nginx.parent / "channels.yaml").mounts
     assert (nginx.parent / "broker.env").is_file()
-    assert "location ^~ /s/ {" in (nginx.parent / "broker-locations.conf").read_text()
+    assert 'location ^~ "/s/" {' in (nginx.parent / "broker-locations.conf").read_text()
 
 
 def test_what_has_no_counterpart_shows_in_the_exit_code(nginx: Path) -> None:

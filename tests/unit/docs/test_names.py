@@ -65,7 +65,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     variables = set(re.findall(r"\bBROKER_[A-Z_]+\b", read(page)))
     assert set() == variables - {setting.env for setting in SETTINGS.values()} - OTHER_VARIABLES
     snakes = {word for word in code_words(page) if SNAKE.fullmatch(word) and word[:5] != "test_"}
-    known = SETTINGS.keys() | METRICS.keys() | TABLE.keys() | GUARDS | TAKEN | MOUNT_KEYS
+    known = SETTINGS.keys() | METRICS.keys() | TABLE.keys() | GUARDS | TAKEN.keys() | MOUNT_KEYS
     assert set() == snakes - known - OTHER_SNAKES
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 import pytest
 import yaml
 
@@ -14,7 +17,11 @@ from broker.core.publisher_mounts import PublisherMount, StatisticsMount
 from broker.migration.configuration import read_configuration
 from broker.migration.draft import Draft, Fate, Finding
 from broker.migration.migrate import migrate
+from broker.migration.proxying import locations
+from broker.migration.table import TABLE
 from broker.migration.writing import rules, settings
+from broker.settings import Settings
+from tests.support.migrated import read_environ
 
 
 def carry(directory: Path, text: str) -> Draft:
@@ -359,3 +366,52 @@ def test_the_forerunner_of_nchan(tmp_path: Path) -> None:
         push_message_timeout 2h; push_message_buffer_length 7; }"""
     [mount] = document(carry(tmp_path, text))["mounts"]
     assert (7, "2h") == (mount["messages"], mount["message_ttl"])
+
+
+# --- whatever it is given ------------------------------------------------------------------------
+
+NAMES = sorted(TABLE)
+VALUES = st.sampled_from(
+    [
+        "on",
+        "off",
+        "$arg_id",
+        "$1",
+        "a/b",
+        "10",
+        "5m",
+        "0",
+        "x_$1",
+        "",
+        "'~text~'",
+        "longpoll",
+        "$(x)",
+    ]
+)
+DIRECTIVES = st.lists(st.tuples(st.sampled_from(NAMES), st.lists(VALUES, max_size=2)), max_size=8)
+PATHS = st.sampled_from(["/a", "= /b", "~ /c/(.*)", "~* ^/d/(x|y)$", '^~ "/e;f"', "@g", "/"])
+
+
+def written(name: str, words: list[str]) -> str:
+    """Return a directive as a line of a configuration."""
+    return " ".join((name, *(word or "''" for word in words))) + ";"
+
+
+@examples(max_examples=60)
+@given(st.lists(st.tuples(PATHS, DIRECTIVES), max_size=4), DIRECTIVES)
+def test_whatever_is_migrated_the_broker_can_start_with(
+    tmp_path_factory: pytest.TempPathFactory,
+    blocks: list[tuple[str, list[tuple[str, list[str]]]]],
+    outer: list[tuple[str, list[str]]],
+) -> None:
+    """Rules and settings hold no mistake, and no directive of a module goes unmentioned."""
+    lines = [written(name, words) for name, words in outer]
+    for path, directives in blocks:
+        inner = " ".join(written(name, words) for name, words in directives)
+        lines.append(f"location {path} {{ {inner} }}")
+    draft = carry(tmp_path_factory.mktemp("any"), "\n".join(lines))
+    Catalog.parse(rules(draft, "nginx.conf", "public"))
+    Settings.load({}, read_environ(settings(draft, "nginx.conf")))
+    assert locations(draft, "nginx.conf")
+    count = len(outer) + sum(len(directives) for _, directives in blocks)
+    assert count == len(draft.findings)

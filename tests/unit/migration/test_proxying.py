@@ -21,7 +21,7 @@ def test_each_path_leads_to_its_listener(tmp_path: Path) -> None:
     file.write_text(TEXT)
     written = locations(migrate(read_configuration(file)), "nginx.conf")
     blocks = dict(block.split(" {\n", 1) for block in written.split("location ")[1:])
-    assert "    include broker-internal.conf;\n}\n" == blocks["= /pub"]
-    assert "    include broker-proxy.conf;\n}\n" == blocks["^~ /sub/"]
-    assert "return 418" in blocks["= /news"]
+    assert "    include broker-internal.conf;\n}\n" == blocks['= "/pub"']
+    assert "    include broker-proxy.conf;\n}\n" == blocks['^~ "/sub/"']
+    assert "return 418" in blocks['= "/news"']
     assert "    include broker-internal.conf;\n}\n" == blocks["@broker_publishing"]
