@@ -33,6 +33,8 @@ def welcome(settings: Settings, addresses: Mapping[str, ListenAddress]) -> str:
         f"  subscribers  {public}",
         f"  publishers   {internal}",
     ]
+    if internal.startswith("http"):
+        lines.append(f"  console      {internal}/")
     if public.startswith("http"):
         token = _token(settings)
         url = f"{public}/longpoll/{_EXAMPLE}?auth_token={token}"
