@@ -109,9 +109,10 @@ class Migrated:
         """Open a WebSocket for the length of the block."""
         await self.settled()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with self._http.ws_connect(
-            self.url(path), protocols=protocols, headers=headers
-        ) as socket, self._one_more():
+        async with (
+            self._http.ws_connect(self.url(path), protocols=protocols, headers=headers) as socket,
+            self._one_more(),
+        ):
             yield socket
 
     @asynccontextmanager
