@@ -56,6 +56,9 @@ from broker.writing.batched import path_of
 LINGER_S = 60.0
 """Seconds that a feed without sessions is kept: longer than the pause between two polls (D49)."""
 
+DRAIN_SLACK_S = 0.05
+"""Delay of a drain that is caught up with at once: less than anybody notices."""
+
 UNKNOWN_RETENTION = Retention(0, 0)
 """Of a channel that no pattern matches any more."""
 
@@ -320,17 +323,23 @@ class Node:
         self.wheel.stop()
 
     async def _drain(self, over_s: float) -> None:
-        """Send everybody away, at an even pace; those who still come in meanwhile as well."""
-        end = self._loop.time() + over_s
+        """
+        Send everybody away, at an even pace; those who still come in meanwhile as well.
+
+        What a stall of the loop has delayed is spread over the time that is left, as far as it is
+        more than `DRAIN_SLACK_S`: those who went together would come back together.
+        """
+        clock = self._loop.time
+        end = clock() + over_s
         while sessions := [each for each in self.attendance if each.state is not State.CLOSED]:
-            pause_s = max(0.0, end - self._loop.time()) / len(sessions)
-            began = self._loop.time()
-            for count, session in enumerate(sessions, 1):
+            next_at = clock()
+            for left, session in zip(range(len(sessions), 0, -1), sessions, strict=True):
                 if session.state is not State.CLOSED:
                     session.end(Draining("this node is about to stop"), self.retry_after_s())
-                ahead_s = began + count * pause_s - self._loop.time()
-                if ahead_s > 0:
-                    await asyncio.sleep(ahead_s)
+                now = clock()
+                next_at = max(next_at, now - DRAIN_SLACK_S) + max(0.0, end - now) / left
+                if next_at > now:
+                    await asyncio.sleep(next_at - now)
 
     async def _close_store(self) -> None:
         await self.census.close()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 import asyncio
 import json
 
 import pytest
 
-from broker.core.cursor import Cursor
+from broker.core.cursor import START, Cursor
+from broker.core.errors import BrokerError
+from broker.core.session import Session
+from tests.support.clock import JumpingLoop
 from tests.support.node import RunningNode, running_node
+from tests.support.outlets import LineEncoder, RecordingOutlet
 from tests.support.slow import SlowStore
 from tests.support.subscribers import UPGRADE, WebSocket
 from tests.support.waiting import eventually
@@ -74,3 +79,41 @@ async def test_a_held_poll_is_answered_and_closed() -> None:
         assert {"ETag", "Last-Modified", "Retry-After"} <= answer.headers.keys()
         assert b"" == await http.ended()
         await stopping
+
+
+class Leaving(Session):
+    """
+    A session without a connection, which notes when it is sent away.
+
+    Args:
+        node: Where it is attached.
+        ends: When sessions were sent away, in loop time.
+    """
+
+    def __init__(self, node: RunningNode, ends: list[float]) -> None:
+        attendance, hub = node.node.attendance, node.node.hub
+        super().__init__(RecordingOutlet(), None, notices=False, farewell=attendance.leave)
+        self._ends = ends
+        attendance.join(self)
+        hub.feed(hub.tenant("main"), (), LineEncoder()).attach(self, START)
+
+    def end(self, error: BrokerError | None, retry_after_s: float | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, JumpingLoop)
+        self._ends.append(loop.time())
+        if len(self._ends) == 20:
+            loop.advance(3.0)
+        super().end(error, retry_after_s)
+
+
+@pytest.mark.jumping
+async def test_a_stall_does_not_bunch_those_who_are_sent_away() -> None:
+    """What a stall of three seconds has delayed goes over the time that is left, not at once."""
+    ends: list[float] = []
+    async with running_node(drain_s=8.0) as node:
+        for _ in range(80):
+            Leaving(node, ends)
+    assert 80 == len(ends)
+    assert 7 < ends[-1] - ends[0] < 9
+    most = max(bisect_left(ends, at + 1.0) - place for place, at in enumerate(ends))
+    assert most <= 25  # twenty a second from then on
