@@ -32,7 +32,7 @@ from broker.hub.feed import Feed
 from broker.hub.pump import Turn
 from broker.hub.surroundings import FeedLimits
 from broker.hub.tenant import Tenant
-from broker.protocols.pushstream.encoders import WebSocketEncoder
+from broker.protocols.pushstream.wire.encoders import WebSocketEncoder
 from broker.store.base import Publication
 from broker.store.codec import decode_announcement
 from broker.store.embedded import EmbeddedStore

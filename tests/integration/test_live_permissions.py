@@ -15,7 +15,7 @@ from broker.core.errors import BrokerError
 from broker.core.revocations import Revocation
 from broker.core.session import Session
 from broker.patrol import RETURN_S, SLICE_S, Patrol
-from broker.protocols.pushstream.encoders import WebSocketEncoder
+from broker.protocols.pushstream.wire.encoders import WebSocketEncoder
 from broker.subscribe import Entry, Subscriber
 from tests.support.node import RunningNode, running_node
 from tests.support.slow import SlowStore

@@ -2,7 +2,6 @@
 The dialect of the push stream module.
 
 Where to look: `endpoints` finds the mount of a request, `mounting` makes its handler; `modes` serve
-it; `request` and `admission` say what it may have; `forms` says what bytes a mount makes of a
-message, from its template (`rendering`) or the envelope; `recall` and `known` serve a request that
-came before without parsing it.
+it; `request`, `admission` and `narrowing` say what it may have; `wire` is what is written; `recall`
+and `known` serve a request that came before without parsing it.
 """

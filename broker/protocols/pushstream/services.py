@@ -16,7 +16,6 @@ from broker.core.mounts import CursorArguments, SubscriberMount
 from broker.core.session import Session
 from broker.hub.latest import begin_of_latest, latest
 from broker.protocols.pushstream.admission import Admission, Admitted
-from broker.protocols.pushstream.encoders import Encoders
 from broker.protocols.pushstream.narrowing import is_narrow, is_wild, narrow
 from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import (
@@ -24,6 +23,7 @@ from broker.protocols.pushstream.request import (
     Subscription,
     parse_subscription,
 )
+from broker.protocols.pushstream.wire.encoders import Encoders
 from broker.subscribe import Entry, Subscriber
 from broker.transports.connection import Connection
 from broker.transports.poll import PollLimits

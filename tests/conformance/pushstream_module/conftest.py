@@ -39,7 +39,7 @@ def urls() -> Iterator[dict[Listener, str]]:
         internal = environ.get("PUSHSTREAM_INTERNAL_URL", public).rstrip("/")
         yield {"public": public, "internal": internal}
         return
-    flags = ("--drain-s", "0", "--config", str(RULES))
+    flags = ("--drain-s", "0", "--heartbeat-s", "3600", "--config", str(RULES))
     broker = BrokerProcess(*flags, environ={"BROKER_JWT_SECRET": SECRET})
     try:
         asyncio.run(broker.start())

@@ -16,14 +16,14 @@ from broker.hub import PING_CHANNEL, ping_message
 from broker.hub.feed import Piece
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import GAP_HEADER, cursor_headers
-from broker.protocols.pushstream.compression import choose_coding
-from broker.protocols.pushstream.encoders import PollEncoder
 from broker.protocols.pushstream.known import Cut
-from broker.protocols.pushstream.poll_answers import Form, PollAnswers, is_callback
 from broker.protocols.pushstream.request import Subscription
-from broker.protocols.pushstream.scripts import ScriptConnection, put_callback
 from broker.protocols.pushstream.services import Services
-from broker.protocols.pushstream.writing import Writing
+from broker.protocols.pushstream.wire.compression import choose_coding
+from broker.protocols.pushstream.wire.encoders import PollEncoder
+from broker.protocols.pushstream.wire.jsonp import ScriptConnection, put_callback
+from broker.protocols.pushstream.wire.poll_answers import Form, PollAnswers, is_callback
+from broker.protocols.pushstream.wire.writing import Writing
 from broker.subscribe import Entry
 from broker.transports.front import Seat, hand_over
 from broker.transports.poll import PollConnection

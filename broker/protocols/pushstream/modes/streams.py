@@ -9,12 +9,12 @@ from aiohttp import HttpVersion, hdrs, web
 from broker.core.mounts import SubscriberMount
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.answers import ALWAYS, cross_origin
-from broker.protocols.pushstream.compression import GZIP, choose_coding, vary
-from broker.protocols.pushstream.encoders import EventSourceEncoder, StreamEncoder
 from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.modes.lifetime import limit_lifetime
 from broker.protocols.pushstream.services import Services
-from broker.protocols.pushstream.writing import Writing
+from broker.protocols.pushstream.wire.compression import GZIP, choose_coding, vary
+from broker.protocols.pushstream.wire.encoders import EventSourceEncoder, StreamEncoder
+from broker.protocols.pushstream.wire.writing import Writing
 from broker.transports.stream import StreamConnection, is_chunked, stream_head
 from broker.transports.takeover import TakenOver, take_over
 from broker.transports.traffic import Traffic

@@ -17,13 +17,13 @@ from broker.core.session import Session
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import ALWAYS
-from broker.protocols.pushstream.encoders import WebSocketEncoder
 from broker.protocols.pushstream.known import Cut
 from broker.protocols.pushstream.modes.lifetime import limit_lifetime
 from broker.protocols.pushstream.refresh import Refreshing
 from broker.protocols.pushstream.request import Subscription
 from broker.protocols.pushstream.services import Services
-from broker.protocols.pushstream.writing import Writing
+from broker.protocols.pushstream.wire.encoders import WebSocketEncoder
+from broker.protocols.pushstream.wire.writing import Writing
 from broker.subscribe import Entry
 from broker.transports.front import Seat, hand_over
 from broker.transports.handshake import accept, handshake

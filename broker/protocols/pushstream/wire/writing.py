@@ -13,7 +13,7 @@ from broker.core.mounts import SubscriberMount, Texts
 from broker.core.notices import PING_ID, TIMEOUT_ID
 from broker.core.templates import Template
 from broker.protocols.pushstream.envelope import envelope
-from broker.protocols.pushstream.rendering import Render, renderer
+from broker.protocols.pushstream.wire.rendering import Render, renderer
 
 _CHARSET = "; charset=utf-8"
 

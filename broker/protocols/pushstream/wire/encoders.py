@@ -15,10 +15,10 @@ from broker.core.errors import BrokerError
 from broker.core.frames import deflated_text_frame, text_frame
 from broker.core.message import Message
 from broker.core.notices import as_shown
-from broker.protocols.pushstream.compression import STREAM_START, stream_piece
 from broker.protocols.pushstream.envelope import gap_message
-from broker.protocols.pushstream.poll_answers import PollAnswers
-from broker.protocols.pushstream.writing import STANDARD, Writing
+from broker.protocols.pushstream.wire.compression import STREAM_START, stream_piece
+from broker.protocols.pushstream.wire.poll_answers import PollAnswers
+from broker.protocols.pushstream.wire.writing import STANDARD, Writing
 from broker.transports.stream import chunk
 
 MAX_ENCODERS = 4096

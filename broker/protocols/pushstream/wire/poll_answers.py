@@ -23,8 +23,8 @@ from broker.protocols.pushstream.answers import (
     refusal_body,
     refusal_headers,
 )
-from broker.protocols.pushstream.compression import MIN_BYTES, compress, vary
-from broker.protocols.pushstream.writing import STANDARD, Writing
+from broker.protocols.pushstream.wire.compression import MIN_BYTES, compress, vary
+from broker.protocols.pushstream.wire.writing import STANDARD, Writing
 from broker.transports.stream import chunk
 
 SCRIPT_TYPE = "application/javascript; charset=utf-8"

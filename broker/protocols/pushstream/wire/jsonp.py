@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import BaseProtocol, BaseTransport
 from collections.abc import Callable
 
-from broker.protocols.pushstream.poll_answers import CALLBACK, PollAnswers
+from broker.protocols.pushstream.wire.poll_answers import CALLBACK, PollAnswers
 from broker.transports.connection import NO_FD
 from broker.transports.front import Desk
 from broker.transports.poll import Answers, PollConnection, PollLimits

@@ -11,14 +11,14 @@ import pytest
 from broker.core.cursor import Cursor
 from broker.core.message import Message
 from broker.core.templates import parse_template
-from broker.protocols.pushstream.poll_answers import (
+from broker.protocols.pushstream.wire.jsonp import put_callback
+from broker.protocols.pushstream.wire.poll_answers import (
     CALLBACK,
     Form,
     PollAnswers,
     is_callback,
 )
-from broker.protocols.pushstream.scripts import put_callback
-from broker.protocols.pushstream.writing import Writing
+from broker.protocols.pushstream.wire.writing import Writing
 
 HERE = Cursor(1447516314, 21)
 RAW = parse_template("~text~")

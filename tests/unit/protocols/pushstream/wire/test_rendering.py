@@ -15,7 +15,7 @@ from broker.core.message import Message
 from broker.core.notices import DELETED
 from broker.core.templates import parse_template
 from broker.protocols.pushstream.envelope import envelope
-from broker.protocols.pushstream.rendering import Render, renderer
+from broker.protocols.pushstream.wire.rendering import Render, renderer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["</script>", "'", '"', "\\", "\u2028", "<!--", "&amp;", "~id~", "a\nb", "}{"]

@@ -12,15 +12,15 @@ from broker.core.message import Message
 from broker.core.mounts import SubscriberMount, Texts
 from broker.core.notices import DELETED
 from broker.core.templates import parse_template
-from broker.protocols.pushstream.compression import STREAM_START
-from broker.protocols.pushstream.encoders import (
+from broker.protocols.pushstream.wire.compression import STREAM_START
+from broker.protocols.pushstream.wire.encoders import (
     MAX_ENCODERS,
     Encoders,
     EventSourceEncoder,
     StreamEncoder,
     WebSocketEncoder,
 )
-from broker.protocols.pushstream.writing import STANDARD, Writing
+from broker.protocols.pushstream.wire.writing import STANDARD, Writing
 
 HERE = Cursor(1447516314, 21)
 GAP = Gap("a", HERE, Cursor(1447516315, 1), Cursor(1447516314, 22))

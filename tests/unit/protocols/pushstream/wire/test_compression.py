@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from broker.protocols.pushstream.compression import (
+from broker.protocols.pushstream.wire.compression import (
     STREAM_START,
     choose_coding,
     compress,
