@@ -21,9 +21,10 @@ def test_d9_d49_the_parts_of_the_client() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_p2_p3_the_client_and_a_real_broker() -> None:
     """Every transport, over cut wires, restarts, revocations and silence; exact counts."""
-    run_node_tests(TESTS / "live.test.js", 110)
+    run_node_tests(TESTS / "live.test.js", 220)
 
 
 async def test_the_broker_serves_the_client(shared_broker: BrokerProcess) -> None:

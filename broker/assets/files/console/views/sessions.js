@@ -3,6 +3,9 @@
 import { api } from '../api.js';
 import { Danger, duration, html, link, Problem, usePolled, useState } from '../dom.js';
 
+// Whoever is furthest behind comes first, then who is there for longest.
+const urgent = (one, other) => other.behind_s - one.behind_s || other.age_s - one.age_s;
+
 const LIMIT = 500;
 const EVERY_MS = 2000;
 const SHOWN = 3;
@@ -37,7 +40,7 @@ export function Sessions({ channel: chosen = '' }) {
       <thead><tr><th scope="col">transport</th><th scope="col">subject</th><th scope="col">channels</th>
         <th scope="col">lag</th><th scope="col">age</th><th scope="col">cursor</th>
         <th scope="col">end it</th></tr></thead>
-      <tbody>${value.sessions.map((row) => html`<tr key=${row.session}>
+      <tbody>${value.sessions.toSorted(urgent).map((row) => html`<tr key=${row.session}>
         <td data-name="transport">${row.transport}</td>
         <td data-name="subject">${row.sub ?? html`<span class="quiet">nobody</span>`}</td>
         <td data-name="channels" class="wide"><div>${names(row.channels)}</div></td>
