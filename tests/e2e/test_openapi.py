@@ -33,7 +33,7 @@ CHECKS = (
     "unsupported_method",
     "negative_data_rejection",
 )
-DEADLINE_S = 60.0
+DEADLINE_S = 110.0
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_requests_made_from_the_document_are_answered_as_it_says(
     """Hundreds of requests, good and bad ones: no answer but those that are described."""
     command = (
         f"schemathesis run {broker.internal}/openapi.json --phases examples,coverage,fuzzing "
-        f"--checks {','.join(CHECKS)} --max-examples 10 --seed 1 --no-color --warnings off"
+        f"--checks {','.join(CHECKS)} --max-examples 5 --seed 1 --no-color --warnings off"
     )
     hooks = {
         "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
