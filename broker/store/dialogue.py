@@ -47,9 +47,6 @@ _BARE: Final = (AskError, MovedError)
 class DialogueProtocol(asyncio.Protocol):
     """
     One connection on which requests are answered one after the other.
-
-    Attributes:
-        is_open: Whether requests can be sent.
     """
 
     def __init__(self) -> None:
@@ -62,6 +59,7 @@ class DialogueProtocol(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
+        """Whether requests can be sent."""
         return self._transport is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

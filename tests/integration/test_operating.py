@@ -183,7 +183,8 @@ async def test_a_token_is_made_for_development(node: RunningNode, http: Http) ->
     "body",
     [
         *([], {"sub": 7}, {"claims": []}, {"claims": {"exp": 1}}, {"ttl_s": 0}, {"ttl_s": True}),
-        *({"subscribe": "a"}, {"subscribe": ["a"] * 51}, {"subscribe": ["a**"]}, {"su": ""}, {"tenant": "a b"}),
+        *({"subscribe": "a"}, {"subscribe": ["a"] * 51}, {"subscribe": ["a**"]}),
+        *({"su": ""}, {"tenant": "a b"}),
     ],
 )
 async def test_what_tokens_are_not_made(http: Http, body: object) -> None:
