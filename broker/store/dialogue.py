@@ -45,9 +45,7 @@ _BARE: Final = (AskError, MovedError)
 
 
 class DialogueProtocol(asyncio.Protocol):
-    """
-    One connection on which requests are answered one after the other.
-    """
+    """One connection on which requests are answered one after the other."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
