@@ -231,3 +231,50 @@ def test_long_directives_are_shortened_for_people(carry: Carry) -> None:
     draft = carry(pushstream(STREAM, f"push_stream_footer_template {'x' * 500}"))
     assert 500 < len(draft.findings[-1].directive)
     assert 300 > len(str(draft.findings[-1]))
+
+
+@pytest.mark.parametrize(
+    ("directive", "fate", "why"),
+    [
+        ("default_type text/html", Fate.SAME, ""),
+        ("default_type 'text/html; charset=latin1'", Fate.CHANGED, "everything is UTF-8"),
+        ("default_type image/png", Fate.CHANGED, "image/png is not offered"),
+        ("gzip on", Fate.SAME, ""),
+    ],
+)
+def test_what_nginx_says_about_answers(carry: Carry, directive: str, fate: Fate, why: str) -> None:
+    """The type and the compression of a location's answers are told, too."""
+    text = pushstream(STREAM, f"push_stream_message_template '<p>~text~</p>'; {directive}")
+    found, _, told = last(carry(text))
+    assert (fate, True) == (found, why in told)
+
+
+def test_guards_of_publishers_stay_in_front(carry: Carry) -> None:
+    """The internal listener asks nobody on this machine, so what guarded them must stay."""
+    draft = carry(pushstream("push_stream_publisher", "auth_basic staff"))
+    assert (Fate.NGINX, "") == last(draft)[:2]
+    assert "subscribe" not in mounts(draft)[0]
+
+
+def test_a_size_that_is_none_counts_as_nginx_s_own(carry: Carry) -> None:
+    """A megabyte, as nginx takes where nothing is said."""
+    draft = carry(pushstream("push_stream_publisher", "client_max_body_size $x"))
+    assert 1024 * 1024 == draft.max_message_bytes
+
+
+def test_files_that_are_missing_are_told(carry: Carry) -> None:
+    """Whatever they hold is not carried over, and nobody should believe that it is."""
+    draft = carry("include missing.conf;")
+    assert (Fate.NONE, "", True) == (*last(draft)[:2], "no such file here" in last(draft)[2])
+
+
+def test_unknown_directives_in_locations_are_told(carry: Carry) -> None:
+    """Misspelt names too."""
+    assert "no version" in last(carry(pushstream(STREAM, "push_stream_nonsense on")))[2]
+
+
+def test_credentials_are_not_shown(carry: Carry) -> None:
+    """What opens a store stands in the settings alone."""
+    draft = carry("nchan_redis_password secret; nchan_redis_url redis://u:secret@a:1;")
+    assert not [finding for finding in draft.findings if "secret" in repr(finding)]
+    assert "redis://u:secret@a:1" == draft.settings["BROKER_STORE"].value
