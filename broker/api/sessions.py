@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import get_running_loop
-from collections.abc import Iterator
-from itertools import islice
+from asyncio import get_running_loop, sleep
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 import orjson
@@ -22,6 +21,9 @@ DEFAULT_ROWS = 100
 
 MAX_ROWS = 1000
 """Sessions of one answer."""
+
+SLICE = 1000
+"""Sessions that are looked at in one turn of the loop: about a millisecond."""
 
 RETURN_S = 1.0
 """Seconds after which a client whose connection was ended is asked to come back."""
@@ -42,17 +44,19 @@ class Sessions:
         """Return sessions of the tenant, in no order; `channel` and `sub` choose among them."""
         query = read_query(call.request, ("channel", "sub", "limit"))
         limit = read_limit(query.get("limit"), DEFAULT_ROWS, MAX_ROWS)
-        chosen = (
-            (session, feed)
-            for session, feed in self._all(call.tenant)
-            if query.get("channel", feed.names[0]) in feed.names
-            and query.get("sub", _subject(session)) == _subject(session)
-        )
-        found = list(islice(chosen, limit + 1))
-        rows = [self._row(session, feed) for session, feed in found[:limit]]
+        channel, sub = query.get("channel"), query.get("sub")
+        rows: list[dict[str, object]] = []
+        async for session, feed in self._all(call.tenant):
+            if channel is not None and channel not in feed.names:
+                continue
+            if sub is not None and sub != _subject(session):
+                continue
+            rows.append(self._row(session, feed))
+            if len(rows) > limit:
+                break
         told = {
-            "sessions": rows,
-            "complete": len(found) <= limit,
+            "sessions": rows[:limit],
+            "complete": len(rows) <= limit,
             "node": self._services.census.name,
         }
         return answer(orjson.dumps(told))
@@ -60,17 +64,19 @@ class Sessions:
     async def end(self, call: Call) -> web.Response:
         """End a session; its client keeps its place, and is asked to come back in a second."""
         read_query(call.request, ())
-        for session, _ in self._all(call.tenant):
+        async for session, _ in self._all(call.tenant):
             if name_of(session) == call.rest:
                 session.end(Unavailable("this connection was ended; come back"), RETURN_S)
                 return answer(orjson.dumps({"ended": call.rest}))
         raise NotFound(f"there is no session {shown(call.rest)} in this process")
 
-    def _all(self, tenant: str) -> Iterator[tuple[Session, Feed]]:
-        for session in self._services.attendance:
-            feed = session.feed
+    async def _all(self, tenant: str) -> AsyncIterator[tuple[Session, Feed]]:
+        for number, session in enumerate(self._services.attendance, 1):
+            feed = session.feed  # who has left meanwhile has none
             if isinstance(feed, Feed) and feed.tenant == tenant:
                 yield session, feed
+            if number % SLICE == 0:
+                await sleep(0)
 
     def _row(self, session: Session, feed: Feed) -> dict[str, object]:
         cursor, head = session.cursor, self._services.hub.high_water(feed.tenant)
