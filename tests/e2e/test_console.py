@@ -177,8 +177,8 @@ async def test_channels_are_shown_by_pattern(
         await client.publish_batch([("shown.1", number) for number in range(50)])
         await client.publish("news.other", 1)
         await view(page, "channels")
-        await shows(page, "section[aria-label='shown.{id}']", "1 channels, 50 messages kept")
-        await shows(page, "section[aria-label='news.{id}']", "messages kept")
+        await shows(page, "section[aria-label='shown.{id}']", "1 channel, 50 messages kept")
+        await shows(page, "section[aria-label='news.{id}']", "kept")
         meter = "document.querySelector('[aria-label=\"ring of shown.1\"]')"
         assert [50, 200] == await page.run(f"[{meter}.value, {meter}.max]")
         await shows(page, "section[aria-label='shown.{id}'] [data-name=subscribers]", "1")

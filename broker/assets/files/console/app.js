@@ -88,7 +88,8 @@ function App() {
   useEffect(() => {
     const move = () => {
       setPlace(place());
-      main.current.focus();
+      main.current.focus({ preventScroll: true });
+      scrollTo(0, 0);
     };
     addEventListener('hashchange', move);
     const forget = onAccess(() => redraw((count) => count + 1));

@@ -73,6 +73,8 @@ export const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST
 
 export const whole = (number) => Math.round(number).toLocaleString('en');
 
+export const many = (count, noun) => `${whole(count)} ${noun}${count === 1 ? '' : 's'}`;
+
 export function duration(seconds) {
   if (seconds < 120) return `${Math.round(seconds)} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;

@@ -1,7 +1,7 @@
 // One channel: its state, and its messages, live or a page at a time.
 
 import { api } from '../api.js';
-import { Danger, html, link, Problem, short, useEffect, usePolled, useRef, useState, whole } from '../dom.js';
+import { Danger, html, link, many, Problem, short, useEffect, usePolled, useRef, useState, whole } from '../dom.js';
 
 const PAGE = 50;
 const LIVE = 200;
@@ -11,7 +11,7 @@ const LIVE_MS = 400;
 
 function Messages({ rows }) {
   return html`<div class="scroll"><table class="stack">
-    <caption class="quiet">${whole(rows.length)} messages</caption>
+    <caption class="quiet">${many(rows.length, 'message')}</caption>
     <thead><tr><th scope="col">id</th><th scope="col">cursor</th><th scope="col">type</th>
       <th scope="col">message</th></tr></thead>
     <tbody id="messages">${rows.map((row) => html`<tr key=${row.id}>

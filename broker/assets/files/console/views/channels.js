@@ -1,7 +1,7 @@
 // Channels, by the pattern that governs them.
 
 import { api } from '../api.js';
-import { html, link, Problem, usePolled, useState, whole } from '../dom.js';
+import { html, link, many, Problem, usePolled, useState, whole } from '../dom.js';
 
 const LIMIT = 1000;
 const EVERY_MS = 2000;
@@ -23,7 +23,7 @@ function Group({ pattern, rows }) {
   const subscribers = rows.reduce((sum, row) => sum + row.subscribers, 0);
   return html`<section class="card" aria-label=${pattern}>
     <h3 class="code">${pattern}</h3>
-    <p class="quiet">${whole(rows.length)} channels, ${whole(stored)} messages kept, ${whole(subscribers)} subscribers;
+    <p class="quiet">${many(rows.length, 'channel')}, ${many(stored, 'message')} kept, ${many(subscribers, 'subscriber')};
       ${rows[0].rule ? ` at most ${whole(room(rows[0]))} messages a channel, ${rows[0].rule.place}` : ''}</p>
     <div class="scroll"><table class="stack">
       <caption class="quiet">Channels of ${pattern}</caption>
@@ -51,7 +51,7 @@ export function Channels() {
         <input name="prefix" value=${prefix} autocomplete="off" onInput=${(event) => setPrefix(event.target.value)} />
       </label>
       <p class="quiet" role="status">${value
-        ? `${value.channels.length}${value.complete ? '' : ' and more'} channels` : 'asking…'}</p>
+        ? `${many(value.channels.length, 'channel')}${value.complete ? '' : ' and more'}` : 'asking…'}</p>
     </div>
     <${Problem} error=${error} />
     ${value && byPattern(value.channels).map(([pattern, rows]) => html`

@@ -1,7 +1,7 @@
 // Who is subscribed here.
 
 import { api } from '../api.js';
-import { Danger, duration, html, link, Problem, usePolled, useState } from '../dom.js';
+import { Danger, duration, html, link, many, Problem, usePolled, useState } from '../dom.js';
 
 // Whoever is furthest behind comes first, then who is there for longest.
 const urgent = (one, other) => other.behind_s - one.behind_s || other.age_s - one.age_s;
@@ -32,7 +32,7 @@ export function Sessions({ channel: chosen = '' }) {
       <label>Of the subject <input name="sub" value=${sub} autocomplete="off"
         onInput=${(event) => setSub(event.target.value)} /></label>
       <p class="quiet" role="status">${value
-        ? `${value.sessions.length}${value.complete ? '' : ' and more'} sessions of node ${value.node.slice(0, 6)}` : 'asking…'}</p>
+        ? `${many(value.sessions.length, 'session')}${value.complete ? '' : ' and more'} of node ${value.node.slice(0, 6)}` : 'asking…'}</p>
     </div>
     <${Problem} error=${failed ?? error} />
     ${value && html`<div class="card scroll"><table class="stack">
