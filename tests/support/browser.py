@@ -18,6 +18,7 @@ import subprocess
 import pytest
 
 from tests.support.devtools import DevTools, DevToolsError
+from tests.support.program import die_with_parent
 from tests.support.waiting import eventually, wait_until
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -210,6 +211,7 @@ class Browser:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # its own processes end with it
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call
             )
         self._url = ""
 

@@ -15,6 +15,7 @@ import subprocess
 import pytest
 
 from tests.support.markdown import ROOT
+from tests.support.program import die_with_parent
 from tests.support.waiting import eventually
 
 DEPLOY = ROOT / "deploy" / "nginx"
@@ -92,6 +93,7 @@ class Nginx:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # its workers end with it
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call
             )
         process = self._process
         try:

@@ -63,7 +63,7 @@ class Program:
                 stdin=source,
                 stdout=out,
                 stderr=err,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it makes one system call
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call
             )
 
     def __enter__(self) -> Self:
@@ -123,7 +123,7 @@ class Program:
         self._process.wait(END_DEADLINE_S)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel end the process when the test run is killed."""
     if sys.platform == "linux":
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
