@@ -67,9 +67,10 @@ class Follower:
         raise NotImplementedError
 
     def take(self, envelope: Envelope) -> None:
-        """Take a message, and its cursor for the next time."""
+        """Take a message, or a sign of life, and its cursor for the next time."""
         self._cursor = {"tag": envelope["tag"], "time": envelope["time"]}
-        self.messages.append(envelope["message"])
+        if envelope["id"] > 0:
+            self.messages.append(envelope["message"])
 
     @property
     def request(self) -> dict[str, Any]:
