@@ -66,16 +66,20 @@ class Growth:
 
 
 def grows(values: Sequence[float], least: float) -> bool:
-    """Tell whether the last quarter lies above the first one, each by its median."""
+    """Tell whether the last quarter lies above the first, and below none, each by its median."""
     if len(values) < ENOUGH:
         return False
-    quarter = len(values) // 4
-    first, last = median(values[:quarter]), median(values[-quarter:])
-    return last > max(GROWN * first, first + least)
+    first, *between, last = quarters(values)
+    return last > max(GROWN * first, first + least, *between)
 
 
 def summary(values: Sequence[float]) -> str:
     """Return the median of each quarter."""
+    return " → ".join(f"{value:.5g}" for value in quarters(values))
+
+
+def quarters(values: Sequence[float]) -> list[float]:
+    """Return the median of each quarter; of fewer than four values, the values."""
     quarter = max(1, len(values) // 4)
     starts = range(0, min(len(values), 4 * quarter), quarter)
-    return " → ".join(f"{median(values[at : at + quarter]):g}" for at in starts)
+    return [median(values[at : at + quarter]) for at in starts]

@@ -14,7 +14,7 @@ from tests.chaos.matrix import Scenario
 from tests.chaos.scene import percentile
 from tests.chaos.verdict import Verdict
 
-PEAK_S = 2.0
+PEAK_S = 4.0
 """Time over which a rate of reconnects is taken."""
 
 MOST_OF_PACE = 1.2
@@ -141,7 +141,7 @@ def drain_peak(
     drains: Sequence[float], arrivals: Sequence[tuple[str, float]], drain_s: float
 ) -> float | None:
     """
-    Return the rate at which streams came back in the worst two seconds of all drains.
+    Return the rate at which streams came back in the worst `PEAK_S` of all drains.
 
     Polls do not count: a node that stops answers each with 503, when it comes.
 

@@ -22,9 +22,15 @@ SETUP = Setup(
     crowd={"websocket": 80, "eventsource": 30, "stream": 10, "longpoll": 40, "shortpoll": 40},
     rate=200.0,
     ring=200,
-    flags=("--idempotency-ttl-s", "60s"),
+    flags=(
+        *("--idempotency-ttl-s", "60s"),
+        *("--known-requests", "500", "--token-cache-size", "500"),
+    ),
 )
-"""Whatever fills up does so within minutes: rings, and what is remembered of publishers' keys."""
+"""
+Whatever fills up does so within minutes: rings, and what is remembered of publishers' keys, of
+requests and of tokens. With the default bounds, visitors fill the last two for more than an hour.
+"""
 
 SAMPLES = 240
 """Looks at every process over a run, about; never more often than `SHORTEST_S`."""

@@ -22,7 +22,7 @@ from tests.support.broker import BrokerProcess
 RING = 5000
 """Messages of a channel that are kept: those of minutes."""
 
-DRAIN_S = 4.0
+DRAIN_S = 8.0
 
 NODE_FLAGS = ("--drain-s", str(DRAIN_S), "--retry-after-s", "0.2", "--retry-jitter-s", "0.8")
 """Clients that are sent away come back within a second, so that a run shows it many times."""
