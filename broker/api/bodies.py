@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs
 
-from broker.api.media import check_coding
+from broker.api.media import check_charset, check_coding
 from broker.core.bodies import compact_json, quote_text
-from broker.core.channels import shown
-from broker.core.errors import BadBody, UnsupportedMedia
+from broker.core.errors import BadBody
 from broker.core.publisher_mounts import Bodies
-
-_UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
 def read_kind(headers: Mapping[str, str], preset: Bodies) -> Bodies:
@@ -28,14 +25,7 @@ def read_kind(headers: Mapping[str, str], preset: Bodies) -> Bodies:
     """
     check_coding(headers)
     name, *parameters = headers.get(hdrs.CONTENT_TYPE, "").split(";")
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
-            raise UnsupportedMedia(
-                f"the charset {shown(value.strip())} is not taken; send UTF-8",
-                field=hdrs.CONTENT_TYPE,
-                nearest="utf-8",
-            )
+    check_charset(parameters)
     if preset != "auto":
         return preset
     name = name.strip().lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 
@@ -65,6 +65,26 @@ def check_coding(headers: Mapping[str, str]) -> None:
             raise UnsupportedMedia("compressed bodies are not taken; send it as it is", field=field)
 
 
+def check_charset(parameters: Iterable[str]) -> None:
+    """
+    Make sure that a body's text is UTF-8.
+
+    Args:
+        parameters: Those of its `Content-Type`, each as `name=value`.
+
+    Raises:
+        UnsupportedMedia: They name another charset.
+    """
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
+            raise UnsupportedMedia(
+                f"the charset {shown(value.strip())} is not taken; send UTF-8",
+                field=hdrs.CONTENT_TYPE,
+                nearest="utf-8",
+            )
+
+
 @lru_cache(_CACHED_TYPES)
 def _kind(content_type: str) -> Media:
     name, *parameters = content_type.split(";")
@@ -79,12 +99,5 @@ def _kind(content_type: str) -> Media:
             field=hdrs.CONTENT_TYPE,
             nearest="application/json",
         )
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip().lower() == "charset" and value.strip(' "').lower() not in _UTF8:
-            raise UnsupportedMedia(
-                f"the charset {shown(value.strip())} is not taken; send UTF-8",
-                field=hdrs.CONTENT_TYPE,
-                nearest="utf-8",
-            )
+    check_charset(parameters)
     return kind
