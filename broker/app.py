@@ -16,7 +16,7 @@ from broker.api.speech import Speech
 from broker.attendance import Attendance
 from broker.auth import ApiKeys, Verifier
 from broker.catalog import Catalog
-from broker.census import Census, Switchboard, headcount
+from broker.census import Census, Circle, Roster, Switchboard, headcount
 from broker.core.errors import Draining
 from broker.core.mounts import SubscriberMount, mounts_of
 from broker.core.ring import Retention
@@ -151,7 +151,11 @@ class Node:
         )
         self._stopwatch = stopwatch
         self._events = self._channel_events(settings.events_channel)
-        self.census = Census(store, lambda question: headcount(self.hub, question), loop.time)
+        self.circle = Circle(store, loop.time)
+        self._census = Census(
+            self.circle, lambda question: headcount(self.hub, question), loop.time
+        )
+        self._roster = Roster(self.circle, self.attendance, self.hub, loop.time)
         self._around = Surroundings(
             settings, self.meters, self.wheel, self.is_draining, self.retry_after_s, wall_clock
         )
@@ -169,6 +173,7 @@ class Node:
         self._ticking: asyncio.Task[None] | None = None
         self.public: HttpListener | None = None
         self._endpoints: Endpoints | None = None
+        self._subscriber: Subscriber | None = None
 
     # --- start -------------------------------------------------------------------------------
 
@@ -182,11 +187,11 @@ class Node:
         """
         settings = self.settings
         await self._store.open()
-        switchboard = Switchboard(self.hub, self.census)
+        switchboard = Switchboard(self.hub, self.circle)
         self._announcements = await self._store.listener(switchboard)
         await self._reminder.open()
         await self._announcements.watch(self.patrol.revoked)
-        await self.census.open(self._announcements)
+        await self.circle.open(self._announcements)
         reader = Reader(self._store, settings.read_page_messages)
         limits = SyncLimits(wait_s=settings.store_timeout_s)
         sync = self._sync = Sync(self.hub, self._announcements, reader, limits)
@@ -202,9 +207,10 @@ class Node:
         ):
             self.wheel.add(item, self._loop.time())
         self._lag_watch.start()
-        await self.internal.open()
         room = WaitingRoom(settings.max_waiting_subscribers)
         subscriber = Subscriber(self.hub, sync, self.attendance, room, self._events)
+        self._subscriber = subscriber
+        await self.internal.open()
         mounts = mounts_of(self.catalog.mounts, SubscriberMount)
         self.public, self._endpoints = public_listener(
             self._around, subscriber, self._admission, self._verifier, mounts, self._speaker
@@ -223,7 +229,9 @@ class Node:
             attendance=self.attendance,
             verifier=self._verifier,
             patrol=self.patrol,
-            census=self.census,
+            census=self._census,
+            roster=self._roster,
+            subscriber=lambda: self._subscriber,
             destroyed=self._destroyed,
             draining=self.is_draining,
             wall_clock=self._wall_clock,
@@ -342,7 +350,8 @@ class Node:
                     await asyncio.sleep(next_at - now)
 
     async def _close_store(self) -> None:
-        await self.census.close()
+        await self._census.close()
+        await self.circle.close()
         await self.patrol.close()
         await self._reminder.close()
         if self._ticking is not None:

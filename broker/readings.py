@@ -92,6 +92,7 @@ def read_limits(limiting: Limiting, hub: Hub) -> None:
         lambda: sum(hub.flows.read(lambda flow: flow.too_slow).values())
     )
     limiting.reached.of("max_idle_channels").follow(lambda: hub.idle.early)
+    limiting.reached.of("ring_memory_bytes").follow(lambda: hub.budget.sheds)
 
 
 def read_patterns(patterns: Patterns, flows: Flows) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -156,14 +157,27 @@ class Subscriber:
         session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
         outlet.bind(session)
         if not outlet.ending:
-            feed = entry.feed
-            if feed.held or feed.is_dropped:
-                feed = self._revived(feed)
+            feed = self._usable(entry.feed)
             self._attendance.join(session, client)
             if self._events is not None:
                 self._events.subscribed(feed.tenant, feed.names)
                 session.farewell = partial(self._left, self._events, feed)
             feed.attach(session, entry.cursor)
+        return session
+
+    def show(self, entry: Entry, outlet: Outlet, farewell: Callable[[Session], None]) -> Session:
+        """
+        Make a session of an operator's connection: it is no subscriber, and nobody is told of it.
+
+        Args:
+            entry: Its place.
+            outlet: The connection.
+            farewell: Called once when it leaves.
+        """
+        session = Session(outlet, None, notices=True, farewell=farewell)
+        outlet.bind(session)
+        if not outlet.ending:
+            self._usable(entry.feed).attach(session, entry.cursor)
         return session
 
     def _left(self, events: ChannelEvents, feed: Feed, session: Session) -> None:
@@ -174,8 +188,10 @@ class Subscriber:
         """Let a session go on, where it stands, with another token that allows its channels."""
         self._attendance.move(session, grants)
 
-    def _revived(self, feed: Feed) -> Feed:
-        """Return the feed, or its successor, and have it brought up to date."""
+    def _usable(self, feed: Feed) -> Feed:
+        """Return the feed, or, having it brought up to date, its successor."""
+        if not feed.held and not feed.is_dropped:
+            return feed
         tenant = self._hub.tenant(feed.tenant)
         feed = self._hub.feed(tenant, feed.names, feed.encoder)
         self._sync.heal(tenant, feed.channels)

@@ -104,9 +104,9 @@ def read_query(request: web.BaseRequest, known: Iterable[str]) -> dict[str, str]
     return values
 
 
-def read_limit(text: str | None, default: int, most: int) -> int:
+def read_limit(text: str | None, default: int, most: int, name: str = "limit") -> int:
     """
-    Read the parameter `limit`.
+    Read the parameter `limit`, or another one that is a number of things.
 
     Raises:
         BadRequest: It is no number from 1 to `most`.
@@ -114,7 +114,7 @@ def read_limit(text: str | None, default: int, most: int) -> int:
     if text is None:
         return min(default, most)
     if not _COUNT.fullmatch(text) or int(text) > most:
-        raise BadRequest(f"limit must be a number from 1 to {most}", field="limit", limit=most)
+        raise BadRequest(f"{name} must be a number from 1 to {most}", field=name, limit=most)
     return int(text)
 
 

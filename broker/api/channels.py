@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 import logging
 
 from aiohttp import web
@@ -10,17 +10,17 @@ import orjson
 
 from broker.api.call import Call, read_limit, read_query
 from broker.api.problems import answer
+from broker.api.rows import message_row
 from broker.api.services import Services
-from broker.census import subscribers
 from broker.core.channels import parse_channels, shown
 from broker.core.cursor import START, Cursor
 from broker.core.errors import BadCursor, UnknownChannel
-from broker.core.message import Message
+from broker.core.headcount import Population, Question
 from broker.core.recovery import Span, clip
 from broker.core.ring import History
 from broker.core.rules import Match
 from broker.logs import event
-from broker.protocols.pushstream.envelope import envelope
+from broker.settings import Settings
 from broker.store.base import ChannelInfo, Lookup
 
 _log = logging.getLogger(__name__)
@@ -48,23 +48,31 @@ class Channels:
         query = read_query(call.request, ("prefix", "limit"))
         limit = read_limit(query.get("limit"), DEFAULT_ITEMS, MAX_CHANNELS)
         found = await self._services.store.channels(call.tenant, query.get("prefix", ""), limit + 1)
-        rows = [self._row(call.tenant, info) for info in found[:limit]]
-        return answer(orjson.dumps({"channels": rows, "complete": len(found) <= limit}))
+        population = await self._count(call.tenant, [info.channel for info in found[:limit]])
+        counts = population.channels()
+        told = {
+            "channels": [self._row(info, counts) for info in found[:limit]],
+            "complete": len(found) <= limit,
+            "silent": _silent(population),
+        }
+        return answer(orjson.dumps(told))
 
     async def show(self, call: Call) -> web.Response:
         """Return the state of one channel: of one that a rule names, or that holds something."""
         read_query(call.request, ())
-        channel = self._name(call)
+        channel = channel_name(call, self._services.settings)
         info = await self._services.store.info(call.tenant, channel)
         if info is None:
             self._services.catalog().require(channel)
             info = ChannelInfo(channel, 0, START, 0, None)
-        return answer(orjson.dumps(self._row(call.tenant, info)))
+        population = await self._count(call.tenant, [channel])
+        row = self._row(info, population.channels())
+        return answer(orjson.dumps({**row, "silent": _silent(population)}))
 
     async def delete(self, call: Call) -> web.Response:
         """Drop what a channel holds; its ids and cursors go on, and who missed it is told."""
         read_query(call.request, ())
-        channel = self._name(call)
+        channel = channel_name(call, self._services.settings)
         last = await self._services.store.delete(call.tenant, channel)
         if last is None:
             raise UnknownChannel(f"nothing is known of the channel {shown(channel)}")
@@ -80,8 +88,8 @@ class Channels:
         settings = self._services.settings
         query = read_query(call.request, ("after", "limit"))
         limit = read_limit(query.get("limit"), DEFAULT_ITEMS, settings.read_page_messages)
-        after = _after(query.get("after", ""))
-        channel = self._name(call)
+        after = read_cursor(query.get("after", ""))
+        channel = channel_name(call, self._services.settings)
         if self._services.catalog().match(channel) is None:
             await self.show(call)
         floor = self._services.hub.high_water(call.tenant)
@@ -89,11 +97,12 @@ class Channels:
         [history] = await self._services.store.read(call.tenant, [lookup], limit, floor)
         return answer(_page(history, after, settings.max_poll_bytes))
 
-    def _name(self, call: Call) -> str:
-        [name] = parse_channels(call.rest, 1, self._services.settings.max_channel_bytes)
-        return name
+    async def _count(self, tenant: str, names: Sequence[str]) -> Population:
+        if not names:
+            return Population(())
+        return await self._services.census.take(Question(tenant, tuple(names)))
 
-    def _row(self, tenant: str, info: ChannelInfo) -> dict[str, object]:
+    def _row(self, info: ChannelInfo, subscribers: Mapping[str, int]) -> dict[str, object]:
         match = self._services.catalog().match(info.channel)
         return {
             "channel": info.channel,
@@ -101,9 +110,13 @@ class Channels:
             "cursor": str(info.head) if info.last_id else None,
             "stored": info.stored,
             "first": None if info.first is None else str(info.first),
-            "subscribers": subscribers(self._services.hub, tenant, info.channel),
+            "subscribers": subscribers.get(info.channel, 0),
             "rule": None if match is None else _rule(match),
         }
+
+
+def _silent(population: Population) -> list[dict[str, object]]:
+    return [each._asdict() for each in population.silent]
 
 
 def _rule(match: Match) -> dict[str, object]:
@@ -116,7 +129,24 @@ def _rule(match: Match) -> dict[str, object]:
     }
 
 
-def _after(text: str) -> Cursor | None:
+def channel_name(call: Call, settings: Settings) -> str:
+    """
+    Return the channel that a path names.
+
+    Raises:
+        BadChannel: it cannot be the name of one.
+    """
+    [name] = parse_channels(call.rest, 1, settings.max_channel_bytes)
+    return name
+
+
+def read_cursor(text: str) -> Cursor | None:
+    """
+    Read the parameter `after`; nothing where it is empty.
+
+    Raises:
+        BadCursor: it is no cursor.
+    """
     if not text:
         return None
     try:
@@ -135,7 +165,9 @@ def _page(history: History, after: Cursor | None, max_bytes: int) -> bytes:
         after: Where the page begins; None where nothing was said, so that nothing is missing.
         max_bytes: Messages in the page, one excepted.
     """
-    rows = Span([message.cursor for message in history.messages], _rows(history.messages))
+    rows = Span(
+        [message.cursor for message in history.messages], list(map(message_row, history.messages))
+    )
     kept = clip(rows, max_bytes)
     complete = history.complete and kept.complete
     following = kept.cursors[-1] if kept.cursors else max(after or START, history.head)
@@ -146,15 +178,3 @@ def _page(history: History, after: Cursor | None, max_bytes: int) -> bytes:
         "gap": str(first) if history.gap and after else None,
     }
     return b'{"messages":[%b],%b' % (b",".join(kept.items), orjson.dumps(facts)[1:])
-
-
-def _rows(messages: Iterable[Message]) -> list[bytes]:
-    return [_row(message) for message in messages]
-
-
-def _row(message: Message) -> bytes:
-    """Return the envelope, and what subscribers are not told."""
-    row = envelope(message)
-    told = {"event_id": message.event_id, "event_type": message.event_type}
-    known = {name: text for name, text in told.items() if text}
-    return row[:-1] + b"," + orjson.dumps(known)[1:] if known else row

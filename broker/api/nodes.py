@@ -30,13 +30,15 @@ class Nodes:
         rows = [
             {
                 "node": count.node,
+                "host": count.host,
                 "pid": count.pid,
                 "uptime_s": count.uptime_s,
                 "subscribers": count.subscribers,
             }
             for count in population.counts
         ]
-        told = {"nodes": rows, "silent": population.silent, "here": self._here(call)}
+        silent = [each._asdict() for each in population.silent]
+        told = {"nodes": rows, "silent": silent, "here": self._here(call)}
         return answer(orjson.dumps(told))
 
     def _here(self, call: Call) -> dict[str, object]:

@@ -10,7 +10,7 @@ from broker.attendance import Attendance
 from broker.auth import Verifier
 from broker.auth.api_keys import ApiKeys
 from broker.catalog import Catalog
-from broker.census import Census
+from broker.census import Census, Roster
 from broker.core.errors import BrokerError
 from broker.hub import Hub
 from broker.metrics.snapshot import Snapshot
@@ -18,6 +18,7 @@ from broker.patrol import Patrol
 from broker.publisher import Publisher
 from broker.settings import Settings
 from broker.store.base import Store
+from broker.subscribe import Subscriber
 from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
@@ -37,7 +38,9 @@ class Services:
         wheel: Ends connections and waits.
         patrol: Knows what was revoked, and sends away whom it is about.
         census: Counts the subscribers of all nodes.
+        roster: Lists their sessions, and ends one.
         destroyed: Told of which tenant which channels were deleted.
+        subscriber: Gives what serves followers; None until the node serves.
         attendance: Knows the subscribers of this node.
         verifier: Checks tokens, to explain what they allow.
         draining: Tells whether this node is about to stop.
@@ -56,8 +59,10 @@ class Services:
     wheel: Wheel
     patrol: Patrol
     census: Census
+    roster: Roster
     attendance: Attendance
     verifier: Verifier
+    subscriber: Callable[[], Subscriber | None] = lambda: None
     destroyed: Callable[[str, Iterable[str]], None] = lambda _tenant, _channels: None
     draining: Callable[[], bool] = lambda: False
     wall_clock: Callable[[], float] = time

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from broker.core.encoder import INTERNAL
 from broker.core.headcount import Question, counted
 from broker.hub import PING_CHANNEL, Hub
 from broker.hub.feed import Feed
@@ -45,7 +46,9 @@ def headcount(hub: Hub, question: Question) -> Counted:
 
 
 def _size(feed: Feed) -> int:
-    """Return how many sessions a feed has, without looking at each of them."""
+    """Return how many subscribers a feed has, without looking at each of them."""
+    if feed.encoder.transport == INTERNAL:
+        return 0
     return len(feed.lagging) + sum(len(cohort.members) for cohort in feed.cohorts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from broker.census.census import NODES, Census
+from broker.census.circle import NODES, Circle
 from broker.core.cursor import Cursor
 from broker.core.message import Message
 from broker.store.base import Sink
@@ -12,20 +12,20 @@ from broker.store.base import Sink
 
 class Switchboard(Sink):
     """
-    Hands announcements to the hub, and what nodes tell one another to the census.
+    Hands announcements to the hub, and what nodes tell one another to the circle.
 
     Args:
         hub: Who hears of channels.
-        census: Who hears of nodes.
+        circle: Who hears of nodes.
     """
 
-    def __init__(self, hub: Sink, census: Census) -> None:
+    def __init__(self, hub: Sink, circle: Circle) -> None:
         self._hub = hub
-        self._census = census
+        self._circle = circle
 
     def received(self, tenant: str, messages: Sequence[Message]) -> None:
         if tenant == NODES:
-            self._census.hear(messages)
+            self._circle.hear(messages)
         else:
             self._hub.received(tenant, messages)
 
@@ -41,4 +41,4 @@ class Switchboard(Sink):
     def resumed(self, tenants: Collection[str] | None = None) -> None:
         self._hub.resumed(tenants)
         if tenants is None or NODES in tenants:
-            self._census.greet()
+            self._circle.greet()

@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 from broker.core.cursor import START, Cursor
 from broker.core.message import Message
 
+INTERNAL = "internal"
+"""`Encoder.transport` of operators who look at a channel: they are nobody's subscribers."""
+
 
 class Gap(NamedTuple):
     """

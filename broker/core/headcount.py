@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 from typing import NamedTuple
 
+from broker.core.nodes import NodeId
+
 MAX_COUNTED = 10_000
 """Channels of one headcount: about half a megabyte of names; further ones are left out."""
 
@@ -44,6 +46,7 @@ class Headcount(NamedTuple):
 
     Attributes:
         node: Name of the node.
+        host: Its machine.
         pid: Its process.
         uptime_s: Seconds since it began.
         subscribers: Its subscribers of the tenant, where the question is about everything; else 0.
@@ -52,6 +55,7 @@ class Headcount(NamedTuple):
     """
 
     node: str
+    host: str
     pid: int
     uptime_s: int
     subscribers: int
@@ -65,11 +69,11 @@ class Population(NamedTuple):
 
     Attributes:
         counts: One headcount per node that answered, the asked one first.
-        silent: Nodes that did not answer in time; what they have is missing here.
+        silent: Nodes that did not answer in time, now or not long ago; what they have is missing.
     """
 
     counts: tuple[Headcount, ...]
-    silent: int = 0
+    silent: tuple[NodeId, ...] = ()
 
     @property
     def subscribers(self) -> int:
@@ -128,6 +132,7 @@ def decode_headcount(members: Mapping[str, object]) -> Headcount:
     match members:
         case {
             "node": str(node),
+            "host": str(host),
             "pid": int(pid),
             "uptime_s": int(uptime_s),
             "subscribers": int(subscribers),
@@ -135,5 +140,5 @@ def decode_headcount(members: Mapping[str, object]) -> Headcount:
             "complete": bool(complete),
         }:
             found = {str(name): int(count) for name, count in channels.items()}
-            return Headcount(node, pid, uptime_s, subscribers, found, complete)
+            return Headcount(node, host, pid, uptime_s, subscribers, found, complete)
     raise ValueError("that is no headcount")

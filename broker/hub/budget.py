@@ -32,12 +32,14 @@ class Budget:
 
     Attributes:
         tally: What they take now.
+        sheds: Times that they took too much.
     """
 
     def __init__(
         self, limit_bytes: int, channels: Callable[[], Iterable[tuple[Channel, int]]]
     ) -> None:
         self.tally = Tally()
+        self.sheds = 0
         self._limit_bytes = limit_bytes
         self._channels = channels
         self._unvisited: Iterator[tuple[Channel, int]] = iter(())
@@ -46,6 +48,7 @@ class Budget:
         """Drop old messages of some channels; if rings take too much, empty the least used."""
         self._expire()
         if self.tally.bytes > self._limit_bytes:
+            self.sheds += 1
             self._shed(int(self._limit_bytes * _SHED_TO))
 
     def _expire(self) -> None:

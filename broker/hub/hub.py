@@ -64,6 +64,7 @@ class Hub:
     Attributes:
         flows: What left towards subscribers, by transport.
         idle: Feeds without subscribers.
+        budget: Memory of local rings.
     """
 
     def __init__(  # noqa: PLR0913 - each is named where it is given
@@ -92,7 +93,7 @@ class Hub:
         self._around: dict[Tenant, Surroundings] = {}
         self._feeds: dict[FeedKey, Feed] = {}
         self.idle = Idle(linger_s, idle_channels)
-        self._budget = Budget(ring_bytes, self._timed_channels)
+        self.budget = Budget(ring_bytes, self._timed_channels)
         self._synchroniser: Synchroniser | None = None
         self._healed = healed
         self._held_since: dict[Channel, float] = {}
@@ -128,7 +129,7 @@ class Hub:
     @property
     def ring_bytes(self) -> int:
         """Estimate of the memory that local rings and encoded messages take."""
-        return self._budget.tally.bytes
+        return self.budget.tally.bytes
 
     def tenant(self, name: str) -> Tenant:
         """Return a tenant, new if need be."""
@@ -209,7 +210,7 @@ class Hub:
         if channel is None:
             retention = self._retention(name)
             channel = Channel(
-                name, retention, tenant.high_water, self._budget.tally, self._pattern(name)
+                name, retention, tenant.high_water, self.budget.tally, self._pattern(name)
             )
             channel.slow_policy = self._slow_policy(name)
             tenant.channels[name] = channel
@@ -338,7 +339,7 @@ class Hub:
     def upkeep(self) -> None:
         """Drop what nobody uses any more; to be called about once a second."""
         self.sweep()
-        self._budget.keep()
+        self.budget.keep()
         for feed in self._feeds.values():
             review(feed)
 

@@ -140,7 +140,7 @@ async def test_channels_are_shown(node: RunningNode, http: Http) -> None:
     async with node.websocket(["short.1", "ping"]), node.websocket(["short.1"]):
         await eventually(lambda: node.sessions == 2)
         row = await ask(http, "/channels/short.1")
-        assert 2 == row.pop("subscribers")
+        assert (2, []) == (row.pop("subscribers"), row.pop("silent"))
         assert 1 == (await ask(http, "/channels/ping"))["subscribers"]
         counts = await ask(http, "/stats")
         assert {"sessions": 2, "feeds": 2, "channels": 1, "tenants": 1} == counts

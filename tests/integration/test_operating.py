@@ -61,7 +61,9 @@ async def test_sessions_are_listed(node: RunningNode, http: Http) -> None:
         await eventually(lambda: 2 == node.sessions)
         told = members(await http.ask("/sessions"))
         assert told["complete"]
-        assert node.node.census.name == told["node"]
+        assert node.node.circle.who.node == told["node"]
+        assert {told["node"]} == {row["node"] for row in told["sessions"]}
+        assert [] == told["silent"]
         rows = {row["transport"]: row for row in told["sessions"]}
         assert {"websocket", "eventsource"} == rows.keys()
         assert ["chat.1", "chat.2"] == rows["websocket"]["channels"]
@@ -119,14 +121,14 @@ async def test_nodes_are_listed() -> None:
     """Each of the same store, with its subscribers; the asked one tells more of itself."""
     store = SharedMemoryStore(wall_clock())
     async with running_node(store) as one, running_node(store) as other:
-        await eventually(lambda: 1 == len(one.node.census.others))
+        await eventually(lambda: 1 == len(one.node.circle.others))
         async with websocket(other.public, "/websocket/chat.1"), connected(one.internal) as http:
             await eventually(lambda: 1 == other.sessions)
             told = members(await http.ask("/nodes"))
-        names = [each.node.census.name for each in (one, other)]
+        names = [each.node.circle.who.node for each in (one, other)]
         assert names == [row["node"] for row in told["nodes"]]
         assert [0, 1] == [row["subscribers"] for row in told["nodes"]]
-        assert 0 == told["silent"]
+        assert [] == told["silent"]
         assert "main" == told["here"]["tenant"]
         assert told["here"]["mints_tokens"]
 

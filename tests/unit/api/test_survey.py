@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from broker.api.survey import Surveyor
-from broker.census import Census
+from broker.census import Census, Circle
 from broker.census.counting import Counted
 from broker.core.cursor import START
 from broker.core.headcount import Question
@@ -38,7 +38,8 @@ async def surveyor() -> Surveyor:
         channels = {name: many for name, many in LISTENING.items() if question.concerns(name)}
         return Counted(4 if question.is_whole else 0, channels, complete=True)
 
-    return Surveyor(store, Census(store, count, asyncio.get_running_loop().time))
+    clock = asyncio.get_running_loop().time
+    return Surveyor(store, Census(Circle(store, clock), count, clock))
 
 
 async def test_named_channels_are_told_in_their_order(surveyor: Surveyor) -> None:

@@ -13,9 +13,10 @@ from broker.core.headcount import (
     decode_headcount,
     decode_question,
 )
+from broker.core.nodes import NodeId
 
-FIRST = Headcount("a", 1, 10, 3, {"x": 2, "y": 1})
-SECOND = Headcount("b", 2, 20, 1, {"x": 1})
+FIRST = Headcount("a", "here", 1, 10, 3, {"x": 2, "y": 1})
+SECOND = Headcount("b", "there", 2, 20, 1, {"x": 1})
 
 
 def test_several_nodes_add_up() -> None:
@@ -28,7 +29,10 @@ def test_several_nodes_add_up() -> None:
 
 @pytest.mark.parametrize(
     "population",
-    [Population((FIRST,), silent=1), Population((FIRST, SECOND._replace(complete=False)))],
+    [
+        Population((FIRST,), (NodeId("b", "there", 2),)),
+        Population((FIRST, SECOND._replace(complete=False))),
+    ],
 )
 def test_what_is_missing_is_told(population: Population) -> None:
     """A silent node, or one that left channels out, makes the count incomplete."""

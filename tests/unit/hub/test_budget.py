@@ -26,6 +26,7 @@ def test_nothing_is_dropped_within_the_budget() -> None:
     budget, channels = make(10**6, 5)
     budget.keep()
     assert [10] * 5 == [len(channel.ring) for channel in channels]
+    assert 0 == budget.sheds
 
 
 def test_the_least_used_rings_go_first() -> None:
@@ -38,6 +39,7 @@ def test_the_least_used_rings_go_first() -> None:
     assert [channels[0], *channels[-len(kept) + 1 :]] == kept
     assert len(kept) * each_bytes == budget.tally.bytes <= 18_000
     assert (len(kept) + 1) * each_bytes > 18_000
+    assert 1 == budget.sheds
 
 
 def test_a_ring_that_is_being_synchronised_stays() -> None:
