@@ -69,9 +69,33 @@ class Subscriber:
             return None
         tenant = self._hub.tenant(tenant_name)
         feed = self._hub.feed(tenant, names, encoder)
-        if cursor > tenant.high_water or not self._sync.is_ready(feed.channels, cursor):
+        if cursor > tenant.high_water or feed.held:
+            return None
+        if cursor < feed.cursor and not self._sync.is_ready(feed.channels, cursor):
             return None
         return Entry(feed, cursor)
+
+    def remain(self, feed: Feed, cursor: Cursor) -> Entry | None:
+        """
+        Return a place in a feed that somebody with a cursor came from, if nothing was missed.
+
+        Nothing is looked for: the feed knows the last thing that it was handed.
+
+        Args:
+            feed: The feed.
+            cursor: Where to go on.
+
+        Returns:
+            The place, now; None where more than that is needed to know it.
+        """
+        now = feed.around.high_water()
+        if feed.held or feed.is_dropped or not feed.cursor <= cursor <= now:
+            return None
+        return Entry(feed, now)
+
+    def keep(self, feed: Feed) -> None:
+        """Keep a feed for another while, though whoever used it did not stay."""
+        self._hub.idle.renew(feed, feed.around.clock())
 
     async def enter(
         self, tenant_name: str, names: tuple[str, ...], cursor: Cursor | None, encoder: Encoder

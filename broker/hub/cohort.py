@@ -181,6 +181,9 @@ class Cohorts:
 
     def open(self, feed: Feed, position: int) -> Cohort:
         """Return a cohort at a position that has room, new if need be."""
+        last = self._cohorts[-1] if self._cohorts else None
+        if last is not None and last.position == position and len(last.members) < self._size:
+            return last
         cohort = self.host(position)
         if cohort is None or cohort.position != position:
             cohort = Cohort(feed, position, self._path)

@@ -68,7 +68,7 @@ class Owed:
 
     def greet(self, session: Session) -> bool:
         """Owe a session what turned up late before it came; tell whether there is anything."""
-        if session.cursor > self.until or self._encoder.once:
+        if self._encoder.once or session.cursor > self.until:
             return False
         noted = {message.cursor for late in self._late for message in late.messages}
         messages, gaps = self._arrears(session.cursor)

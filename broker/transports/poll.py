@@ -19,6 +19,9 @@ from broker.wheel import Wheel
 VISIT_S = 5.0
 """Longest time that the wheel remembers a connection which was handed on."""
 
+_AT_NEXT_VISIT = 0.0
+"""Stands for a deadline that the wheel's next visit sets: no answer asks for the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class PollLimits(ConnectionLimits):
@@ -128,10 +131,13 @@ class PollConnection(Connection):
         self._busy = False
         if not self._answers.keep_alive:
             self._finish(b"")
-        elif self.early and not self._paused:
-            self._read_early()
-        elif not self._ending:
+        elif self.early:
+            early, self.early = self.early, b""
+            self.data_received(early)
+        elif not self._timed:
             self._set_deadline(self.limits.idle_s)
+        else:
+            self._deadline = _AT_NEXT_VISIT
 
     def _set_deadline(self, wait_s: float) -> None:
         # A connection stands in the wheel once, and is visited often enough to be dropped from
@@ -143,14 +149,6 @@ class PollConnection(Connection):
             self._wheel.add(self, min(self._deadline, now + VISIT_S))
 
     # --- the next request (a `Seat`) -----------------------------------------------------------
-
-    def _read_early(self) -> None:
-        early, self.early = self.early, b""
-        self._read(early)
-
-    def _read(self, data: bytes) -> None:
-        if not self._desk.serve(data, self):
-            self.decline(data)
 
     def serve_next(self, answers: Answers) -> None:
         """Stay, for a request that is answered in this way."""
@@ -202,26 +200,23 @@ class PollConnection(Connection):
     # --- what the loop and the wheel say -------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Keep the next request until this one is answered and taken, then hand it on."""
+        """Keep the next request until this one is answered, then hand it on."""
         if self._ending:
             return
-        if not self._busy and not self._paused:
-            self._read(data)
+        if not self._busy:
+            if not self._desk.serve(data, self):
+                self.decline(data)
             return
         self.early += data
         if len(self.early) > self.limits.max_early_bytes and self._transport is not None:
             self._transport.pause_reading()
 
-    def resume_writing(self) -> None:
-        """Take note that the client has taken its answer; the next request may be there."""
-        super().resume_writing()
-        if self.early and not self._busy and not self._ending:
-            self._read_early()
-
     def due(self, now: float) -> float | None:
         """End the hold with what there is: nothing; close a connection nobody uses."""
         if self._ending or self._transport is None:
             return None
+        if self._deadline == _AT_NEXT_VISIT:
+            self._deadline = now + self.limits.idle_s
         if now < self._deadline:
             return min(self._deadline, now + VISIT_S)
         if self._busy and self._waiting is None:  # the desk has it, and deadlines of its own

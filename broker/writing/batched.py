@@ -46,9 +46,7 @@ class BatchedPath:
         """Return the requests to write to each."""
         if len(descriptors) < FEW:
             return self._plain.aim(descriptors)
-        request = self._uring.request
-        requests = b"".join([request(each, place) for place, each in enumerate(descriptors)])
-        return Aim(tuple(descriptors), requests)
+        return Aim(tuple(descriptors), self._uring.requests(descriptors))
 
     def write(self, aim: Aim, data: bytes) -> list[Short]:
         """Write to each; see `WritePath.write`."""
@@ -111,8 +109,7 @@ def _try(uring: Uring) -> None:
         except BlockingIOError:
             pass
         far.setblocking(False)
-        requests = [uring.request(each, tag) for tag, each in enumerate((near.fileno(), -1))]
-        requests.append(uring.request(far.fileno(), len(requests)))
+        requests = uring.requests((near.fileno(), -1, far.fileno()))
         expected = [(0, -EAGAIN), (1, -EBADF)]
-        if uring.send(b"".join(requests), b"x") != expected or near.recv(2) != b"x":
+        if uring.send(requests, b"x") != expected or near.recv(2) != b"x":
             raise OSError(ENOSYS, os.strerror(ENOSYS))

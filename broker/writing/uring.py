@@ -8,6 +8,8 @@ kernel is the same on every 64-bit little-endian Linux (`linux/io_uring.h`, `io_
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Collection
 from errno import EBUSY, EINTR, ENOSYS
 from mmap import MAP_SHARED, mmap
 from struct import Struct
@@ -34,6 +36,8 @@ _PARAMETERS = Struct("<10I 10I 10I")
 """`struct io_uring_params`: 10 numbers, then the offsets of the two rings."""
 _REQUEST = Struct("<BBHiQQIIQ24x")
 """`struct io_uring_sqe`: opcode, flags, priority, descriptor, offset, address, length, …, tag."""
+_DESCRIPTOR = 1
+"""Where the descriptor stands in it, counted in numbers of 4 bytes."""
 _RESULT_BYTES = 16
 """`struct io_uring_cqe`: tag of the request, result, flags."""
 
@@ -88,6 +92,7 @@ class Uring:
             raise _error()
         self._piece = _Piece()
         self._envelope = _Envelope(pieces=ctypes.pointer(self._piece), piece_count=1)
+        self._blank = b""
         try:
             self._map(_PARAMETERS.unpack(parameters.raw))
         except BaseException:
@@ -115,25 +120,30 @@ class Uring:
         table = memoryview(self._rings)[done[5] : done[5] + results * _RESULT_BYTES]
         self._tags, self._results = table.cast("Q")[::2], table.cast("i")[2::4]
 
-    def request(self, descriptor: int, tag: int) -> bytes:
+    def requests(self, descriptors: Collection[int]) -> bytes:
         """
-        Return the request to send to a socket what `send` will be given.
+        Return the requests to send to sockets what `send` will be given, tagged from 0.
 
         Args:
-            descriptor: Of the socket.
-            tag: Names the socket in what `send` returns.
+            descriptors: Those of the sockets.
         """
+        count = len(descriptors)
+        if count * REQUEST_BYTES > len(self._blank):
+            self._blank = b"".join(map(self._blank_request, range(count)))
+        made = bytearray(self._blank[: count * REQUEST_BYTES])
+        memoryview(made).cast("i")[_DESCRIPTOR :: REQUEST_BYTES // 4] = array("i", descriptors)
+        return bytes(made)
+
+    def _blank_request(self, tag: int) -> bytes:
         address = ctypes.addressof(self._envelope)
-        return _REQUEST.pack(
-            *(_SENDMSG, 0, 0, descriptor, 0, address, 1, _DO_NOT_WAIT | _NO_SIGNAL, tag)
-        )
+        return _REQUEST.pack(*(_SENDMSG, 0, 0, -1, 0, address, 1, _DO_NOT_WAIT | _NO_SIGNAL, tag))
 
     def send(self, requests: bytes, data: bytes) -> list[tuple[int, int]]:
         """
         Send the same bytes to each of some sockets.
 
         Args:
-            requests: What `request` returned for each; at most `entries`.
+            requests: What `requests` returned, or some of it; at most `entries`.
             data: The bytes.
 
         Returns:

@@ -106,6 +106,16 @@ def test_everybody_gets_everything_in_order(path: WritePath, stack: ExitStack, c
     assert {b"".join(pieces)} == {pair.read() for pair in pairs}
 
 
+def test_several_aims_stand_beside_each_other(path: WritePath, stack: ExitStack) -> None:
+    """Whoever was aimed at first, few or many, gets what is written to them and nothing else."""
+    groups = [[Pair(stack) for _ in range(count)] for count in (5, 40, 6)]
+    aims = [path.aim(descriptors(pairs)) for pairs in groups]
+    for number, aim in enumerate(aims):
+        assert [] == path.write(aim, b"to %d" % number)
+    read = [{pair.read() for pair in pairs} for pairs in groups]
+    assert [{b"to 0"}, {b"to 1"}, {b"to 2"}] == read
+
+
 def test_what_was_taken_is_what_arrives(path: WritePath, stack: ExitStack) -> None:
     """Readers that stall at random: each has, to the byte, what the path says was taken."""
     random = Random(7)

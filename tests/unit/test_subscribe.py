@@ -67,6 +67,44 @@ def test_entering_at_once_needs_everything_at_hand(node: Fanout) -> None:
     assert not enter(Cursor(mark.time - 1, 0))
 
 
+def test_who_comes_back_to_a_feed_and_missed_nothing_is_there_at_once(node: Fanout) -> None:
+    """Its place is now, though its cursor is from before; nothing is looked for."""
+    node.attach("a")
+    feed, before = node.feed("a"), node.tenant.high_water
+    assert (feed, before) == node.subscriber.remain(feed, before)
+    node.loop.advance(5.0)
+    node.loop.run(node.subscriber.now(TENANT))
+    now = node.tenant.high_water
+    assert before < now
+    assert (feed, now) == node.subscriber.remain(feed, before)
+
+
+def test_who_missed_something_or_may_have_cannot_just_remain(node: Fanout) -> None:
+    """After a later message, at a cursor from the future, during a cut: the feed cannot tell."""
+    node.attach("a")
+    feed, before = node.feed("a"), node.tenant.high_water
+    node.publish("a")
+    node.loop.settle()
+    mark = node.tenant.high_water
+    assert node.subscriber.remain(feed, before) is None
+    assert node.subscriber.remain(feed, mark) is not None
+    assert node.subscriber.remain(feed, Cursor(mark.time, mark.tag + 1)) is None
+    with node.loop.inside():
+        node.ear.cut()
+    assert node.subscriber.remain(feed, mark) is None
+
+
+def test_a_feed_that_was_dropped_is_no_place_to_remain_in(make_fanout: MakeFanout) -> None:
+    """It gets no messages any more, so it knows nothing."""
+    node = make_fanout(linger_s=1.0)
+    entry = node.loop.run(node.subscriber.enter(TENANT, ("a",), None, node.encoder))
+    assert node.subscriber.remain(entry.feed, entry.cursor) is not None
+    node.loop.advance(5.0)
+    with node.loop.inside():
+        node.hub.upkeep()
+    assert node.subscriber.remain(entry.feed, entry.cursor) is None
+
+
 def test_a_session_that_came_too_late_is_not_attached(node: Fanout) -> None:
     """A client that has gone meanwhile leaves no trace."""
     outlet = RecordingOutlet(ending=True)

@@ -13,7 +13,7 @@ from broker.core.cursor import Cursor
 from broker.core.errors import BadRequest
 from broker.core.mounts import SubscriberMount
 from broker.hub import PING_CHANNEL, ping_message
-from broker.hub.feed import Piece
+from broker.hub.feed import Feed, Piece
 from broker.protocols.pushstream.admission import Admitted
 from broker.protocols.pushstream.answers import GAP_HEADER, cursor_headers
 from broker.protocols.pushstream.known import Cut
@@ -31,12 +31,11 @@ from broker.transports.takeover import TakenOver, take_over
 
 
 class _Found(NamedTuple):
-    """What a poll finds at once."""
+    """What a poll finds at once, and where it stands then."""
 
     entry: Entry
-    frames: Sequence[bytes]
-    cursor: Cursor
-    gap: Cursor | None
+    frames: Sequence[bytes] = ()
+    gap: Cursor | None = None
 
 
 class Polling:
@@ -91,53 +90,72 @@ class Polling:
         except BadRequest:  # another request came behind this one, so this one cannot wait
             return self._by_aiohttp(encoder, found, callback)
         if not callback and services.is_alike(subscription, self._mount):
-            route = partial(self._answer_again, encoder)
-            services.recall.learn(request, parts, subscription, route)
+            services.recall.learn(request, parts, subscription, _Again(self, encoder))
         self._settle(connection, admitted, encoder, found)
         return TakenOver()
 
-    def _answer_again(
-        self,
-        encoder: PollEncoder,
-        admitted: Admitted,
-        cursor: Cursor | None,
-        parts: Cut,  # noqa: ARG002 - there is nothing else in it
-        seat: Seat,
-    ) -> bool:
-        """Answer a poll of a known shape (a `Route`)."""
-        services = self._services
-        if not self._hold and not services.subscriber.is_settled(admitted.tenant):
-            return False
-        entry = services.subscriber.enter_now(admitted.tenant, admitted.channels, cursor, encoder)
-        found = None if entry is None else self._look(entry, admitted, cursor, encoder)
-        if found is None:
-            return False
+    def answer_again(
+        self, encoder: PollEncoder, admitted: Admitted, found: _Found, seat: Seat
+    ) -> None:
+        """
+        Answer a poll of a known shape.
+
+        Args:
+            encoder: The dialect.
+            admitted: What it may read.
+            found: What `look_again` found.
+            seat: Who holds its connection.
+        """
         if isinstance(seat, PollConnection) and seat.limits is self._limits:
-            connection = seat
-            connection.serve_next(encoder.answers)
-        else:
-            transport = seat.surrender()
-            if transport is None:
-                return True
+            seat.serve_next(encoder.answers)
+            self._settle(seat, admitted, encoder, found)
+            return
+        transport = seat.surrender()
+        if transport is not None:
             connection = self._connection(encoder)
             hand_over(transport, connection, b"")
-        self._settle(connection, admitted, encoder, found)
-        return True
+            self._settle(connection, admitted, encoder, found)
+
+    def look_again(
+        self, encoder: PollEncoder, admitted: Admitted, cursor: Cursor | None, feed: Feed | None
+    ) -> _Found | None:
+        """
+        Return what a poll of a known shape finds, if that needs no store.
+
+        Args:
+            encoder: The dialect.
+            admitted: What it may read.
+            cursor: Where it wants to go on.
+            feed: What served the last one like it, if anything did.
+        """
+        subscriber = self._services.subscriber
+        if not self._hold and not subscriber.is_settled(admitted.tenant):
+            return None
+        if feed is not None and cursor is not None:
+            entry = subscriber.remain(feed, cursor)
+            if entry is not None:
+                return _Found(entry)
+        entry = subscriber.enter_now(admitted.tenant, admitted.channels, cursor, encoder)
+        return None if entry is None else self._look(entry, admitted, cursor, encoder)
 
     def _settle(
         self, connection: PollConnection, admitted: Admitted, encoder: PollEncoder, found: _Found
     ) -> None:
-        if not self._hold or found.frames or found.gap is not None:
-            answer = encoder.join(found.frames, found.cursor, found.gap)
-            flow = found.entry.feed.flow
-            flow.begun += 1
-            flow.replay(len(found.frames), gap=found.gap is not None)
-            flow.bytes += len(answer)
-            connection.respond(answer)
+        entry, frames, gap = found
+        if self._hold and not frames and gap is None:
+            session = self._services.subscriber.attach(
+                entry, connection, admitted.grants, notices=False, client=admitted.client
+            )
+            connection.hold(session)
             return
-        entry = found.entry._replace(cursor=found.cursor)
-        session = self._services.attach(entry, connection, admitted, notices=False)
-        connection.hold(session)
+        answer = encoder.join(frames, entry.cursor, gap)
+        flow = entry.feed.flow
+        flow.begun += 1
+        flow.bytes += len(answer)
+        if frames or gap is not None:
+            flow.replay(len(frames), gap=gap is not None)
+        self._services.subscriber.keep(entry.feed)
+        connection.respond(answer)
 
     async def _find(
         self, admitted: Admitted, subscription: Subscription, encoder: PollEncoder
@@ -146,7 +164,7 @@ class Polling:
         if cursor is None and subscription.latest:
             entry, frames = await self._services.enter_latest(admitted, subscription, encoder)
             if frames:
-                return _Found(entry, frames, entry.cursor, None)
+                return _Found(entry, frames)
             after = entry.cursor
         while True:
             entry = await self._services.enter(admitted, after, encoder)
@@ -161,20 +179,20 @@ class Polling:
         piece = entry.feed.collect(entry.cursor, self._services.limits.answer_bytes)
         if piece is None:
             return None
-        gap = max((gap.first for gap in piece.gaps), default=None)
-        frames = [*piece.frames, *self._ping(admitted, cursor, piece, encoder)]
-        return _Found(entry, frames, piece.cursor, gap)
+        gap = max(gap.first for gap in piece.gaps) if piece.gaps else None
+        frames = piece.frames
+        if PING_CHANNEL in admitted.channels:
+            frames = [*frames, *self._ping(cursor, piece, encoder)]
+        return _Found(Entry(entry.feed, piece.cursor), frames, gap)
 
-    def _ping(
-        self, admitted: Admitted, cursor: Cursor | None, piece: Piece, encoder: PollEncoder
-    ) -> list[bytes]:
+    def _ping(self, cursor: Cursor | None, piece: Piece, encoder: PollEncoder) -> list[bytes]:
         """
         Return the ping that is due: one for each interval of the clock that the cursor has missed.
 
         The answer's cursor then lies in the present interval, so the next poll gets none before
         the next one, without any memory of the client.
         """
-        if PING_CHANNEL not in admitted.channels or cursor is None or not piece.complete:
+        if cursor is None or not piece.complete:
             return []
         now = self._services.wall_clock()
         interval_s = self._services.limits.ping_interval_s
@@ -226,7 +244,7 @@ class Polling:
 
     def _by_aiohttp(self, encoder: PollEncoder, found: _Found, callback: str) -> web.Response:
         answers = encoder.answers
-        headers = {**answers.fixed, **cursor_headers(found.cursor)}
+        headers = {**answers.fixed, **cursor_headers(found.entry.cursor)}
         if found.gap is not None:
             headers[GAP_HEADER] = str(found.gap)
         if not found.frames and not callback:
@@ -236,6 +254,45 @@ class Polling:
             return web.Response(body=put_callback(body, callback, chunked=False), headers=headers)
         coded, body = answers.packed(body)
         return web.Response(body=body, headers={**headers, **coded})
+
+
+class _Again:
+    """
+    Answers polls of one shape: they ask for the same channels in the same way (a `Route`).
+
+    Those who wait together come back together, and have missed nothing: the feed that served the
+    last one tells so, and nothing is looked for.
+
+    Args:
+        polling: Answers them.
+        encoder: The dialect.
+    """
+
+    __slots__ = ("_admitted", "_encoder", "_feed", "_polling")
+
+    def __init__(self, polling: Polling, encoder: PollEncoder) -> None:
+        self._polling = polling
+        self._encoder = encoder
+        self._admitted: Admitted | None = None
+        self._feed: Feed | None = None
+
+    def __call__(
+        self,
+        admitted: Admitted,
+        cursor: Cursor | None,
+        parts: Cut,  # noqa: ARG002 - there is nothing else in it
+        seat: Seat,
+    ) -> bool:
+        """Answer a poll; False when aiohttp has to."""
+        if admitted is not self._admitted:
+            self._admitted, self._feed = admitted, None
+        found = self._polling.look_again(self._encoder, admitted, cursor, self._feed)
+        if found is None:
+            return False
+        if PING_CHANNEL not in admitted.channels:  # else there may be a ping to send
+            self._feed = found.entry.feed
+        self._polling.answer_again(self._encoder, admitted, found, seat)
+        return True
 
 
 def _poll_encoder(form: Form) -> PollEncoder:
