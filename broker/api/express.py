@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from aiohttp import hdrs, web
-from aiohttp.http import HttpVersion11
 
 from broker.api.call import Call
 from broker.api.headers import PublishHeaders
-from broker.api.heads import CUT_HEADERS, LENGTH, PublishHead, cut_publish
+from broker.api.heads import PublishHead, cut_publish, plain_head
 from broker.api.media import Media
 from broker.api.problems import problem, serialise
 from broker.core.errors import BodyTimeout, BrokerError, StoreUnavailable
@@ -46,14 +45,6 @@ _LATE = (
     "Idempotency-Key stores them once"
 )
 _SLOW = "the body did not arrive within {:g} s"
-_UNPLAIN = (
-    hdrs.TRANSFER_ENCODING,
-    hdrs.CONTENT_ENCODING,
-    hdrs.EXPECT,
-    hdrs.CONNECTION,
-    "X-Request-Id",  # another one each time
-    "traceparent",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +129,7 @@ class Express:
         self.traffic = traffic
         self.refused = refused
         self._shapes: Shapes[Known] = Shapes(limits.shapes)
-        self._unparsed: OrderedDict[Transport, PublishHead] = OrderedDict()
+        self._unparsed: OrderedDict[Transport, bytes] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
@@ -150,7 +141,7 @@ class Express:
         """Return what is known of a head's shape."""
         return self._shapes.get(head.shape)
 
-    def expect(self, transport: Transport, head: PublishHead) -> None:
+    def expect(self, transport: Transport, head: bytes) -> None:
         """Keep a head that aiohttp is about to parse, until `learn`."""
         self._unparsed[transport] = head
         if len(self._unparsed) > MAX_UNPARSED:
@@ -166,8 +157,9 @@ class Express:
             The response, or, if the connection was taken back, one that says it was sent.
         """
         transport = call.request.transport
-        head = None if transport is None else self._unparsed.pop(transport, None)
-        if head is None or not _is_plain(call.request, head):
+        raw = None if transport is None else self._unparsed.pop(transport, None)
+        head = None if raw is None else plain_head(raw, call.request)
+        if head is None:
             return response
         self._shapes.put(head.shape, Known(call.publisher, call.tenant, media, headers.if_match))
         try:
@@ -175,16 +167,6 @@ class Express:
         except BrokerError:  # something is behind the request already
             return response
         return TakenOver()
-
-
-def _is_plain(request: web.BaseRequest, head: PublishHead) -> bool:
-    """Tell whether the values that were cut out are all there are, and nothing else frames."""
-    headers = request.headers
-    if request.version != HttpVersion11 or any(name in headers for name in _UNPLAIN):
-        return False
-    cut = {LENGTH: str(head.length), **head.headers}
-    expected = {name: [cut[name]] if name in cut else [] for name in CUT_HEADERS}
-    return all(headers.getall(name, []) == values for name, values in expected.items())
 
 
 @dataclass(slots=True)
@@ -207,6 +189,7 @@ class ExpressConnection(Protocol):
     __slots__ = (
         "_began_at",
         "_buffer",
+        "_choked",
         "_express",
         "_fd_paused",
         "_is_new",
@@ -224,6 +207,7 @@ class ExpressConnection(Protocol):
         self._seen_at = 0.0
         self._began_at = 0.0  # when the first byte of what is buffered came
         self._fd_paused = False
+        self._choked = False  # whether the client does not read its answers
 
     @property
     def ending(self) -> bool:
@@ -263,13 +247,28 @@ class ExpressConnection(Protocol):
         self._transport = None
         self._pending.clear()
 
+    def pause_writing(self) -> None:
+        """Take nothing more from a client that does not read its answers."""
+        self._choked = True
+        self._pause()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        self._choked = False
+        if self._transport is not None:
+            self._resume(self._transport)
+            self._read()
+
     def due(self, now: float) -> float | None:
         """Give up waits that take too long, and connections that nobody uses."""
         transport = self._transport
         if transport is None:
             return None
         limits = self._express.limits
-        if self._pending and now - self._pending[0].since > limits.wait_s:
+        if self._choked:
+            if now - self._seen_at > limits.idle_s:
+                transport.abort()
+        elif self._pending and now - self._pending[0].since > limits.wait_s:
             self._end(StoreUnavailable(_LATE.format(limits.wait_s)))
         elif self._pending:
             pass
@@ -285,7 +284,7 @@ class ExpressConnection(Protocol):
     # --- requests ------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        while self._buffer and self._transport is not None:
+        while self._buffer and self._transport is not None and not self._choked:
             if len(self._pending) >= self._express.limits.pipelined:
                 self._pause()
                 return
@@ -293,13 +292,13 @@ class ExpressConnection(Protocol):
             head = None if end < len(_HEAD_END) else cut_publish(self._buffer[:end])
             known = None if head is None else self._express.find(head)
             if head is None or known is None or head.length > self._express.limits.body_bytes:
-                self._give_away(head)
+                self._give_away(b"" if head is None else self._buffer[:end])
                 return
             stop = end + head.length
             if len(self._buffer) < stop:
                 return  # the rest of the body is on its way
             if not self._publish(head, known, self._buffer[end:stop]):
-                self._give_away(head)
+                self._give_away(self._buffer[:end])
                 return
             self._buffer = self._buffer[stop:]
             self._began_at = self._seen_at
@@ -320,14 +319,19 @@ class ExpressConnection(Protocol):
         stored.add_done_callback(self._answer)
         return True
 
-    def _give_away(self, head: PublishHead | None) -> None:
-        """Let aiohttp have the connection, once everything before has its answer."""
+    def _give_away(self, head: bytes) -> None:
+        """
+        Let aiohttp have the connection, once everything before has its answer.
+
+        Args:
+            head: That of the next request, if it is one that may be known later; else empty.
+        """
         transport = self._transport
         if self._pending or transport is None:
             if len(self._buffer) > self._express.limits.body_bytes + MAX_HEAD_BYTES:
                 self._pause()
             return
-        if head is not None:
+        if head:
             self._express.expect(transport, head)
         self._express.misses += 1
         self._transport = None
@@ -347,8 +351,9 @@ class ExpressConnection(Protocol):
         if not answers or transport is None:
             return
         transport.write(b"".join(answers))
-        self._resume(transport)
-        self._read()
+        if not self._choked:
+            self._resume(transport)
+            self._read()
 
     def _response(self, stored: Future[Stored]) -> web.Response:
         try:

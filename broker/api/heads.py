@@ -14,11 +14,22 @@ from itertools import pairwise
 from typing import NamedTuple
 import re
 
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+
 PATH = b"POST /publish/"
 LENGTH = "Content-Length"
 CUT_HEADERS = (LENGTH, "Idempotency-Key", "Event-Id", "Event-Type")
 
 _VERSION = b" HTTP/1.1\r\n"
+_UNPLAIN = (
+    hdrs.TRANSFER_ENCODING,
+    hdrs.CONTENT_ENCODING,
+    hdrs.EXPECT,
+    hdrs.CONNECTION,
+    "X-Request-Id",  # another one each time
+    "traceparent",
+)
 _CHANNEL = re.compile(rb"[A-Za-z0-9._~-]{1,256}")
 _FORMS = {
     LENGTH: re.compile(rb"[0-9]{1,8}"),
@@ -75,6 +86,37 @@ def cut_publish(head: bytes) -> PublishHead | None:
         pieces.append(head[stop:begin])
     pieces.append(head[places[-1][1] :])
     return PublishHead(b"\0".join(pieces), head[start:end].decode("ascii"), int(length), values)
+
+
+def plain_head(head: bytes, request: web.BaseRequest) -> PublishHead | None:
+    """
+    Return the head of a request, taken apart, for the next ones that look like it.
+
+    Args:
+        head: Bytes that came on the request's connection.
+        request: What aiohttp has parsed.
+
+    Returns:
+        None where the bytes are not this request's but those of one before it, where values that
+        were cut out are not all there are, and where anything else frames.
+    """
+    headers = request.headers
+    if head != _head_of(request) or request.version != HttpVersion11:
+        return None
+    taken = cut_publish(head)
+    if taken is None or any(name in headers for name in _UNPLAIN):
+        return None
+    cut = {LENGTH: str(taken.length), **taken.headers}
+    expected = {name: [cut[name]] if name in cut else [] for name in CUT_HEADERS}
+    alike = all(headers.getall(name, []) == values for name, values in expected.items())
+    return taken if alike else None
+
+
+def _head_of(request: web.BaseRequest) -> bytes:
+    """Return the head of a request as those send it who write no needless blanks."""
+    line = f"{request.method} {request.raw_path}".encode("utf-8", "surrogateescape")
+    headers = b"".join(b"%b: %b\r\n" % pair for pair in request.raw_headers)
+    return b"%b%b%b\r\n" % (line, _VERSION, headers)
 
 
 def _find(head: bytes, name: str, markers: list[bytes]) -> list[tuple[int, int, str]]:

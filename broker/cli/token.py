@@ -126,7 +126,9 @@ def _claim(text: str) -> tuple[str, object]:
     if not is_json:
         return name, value
     try:
-        return name, json.loads(value)
+        made = json.loads(value)
+        json.dumps(made, allow_nan=False)  # NaN and the infinities are no JSON
+        return name, made
     except ValueError as exc:
         raise Refused(f"--claim {name}:= takes JSON, and {value} is none") from exc
 

@@ -7,7 +7,14 @@ A client for asyncio: subscriptions that resume by themselves, and publishing th
 from __future__ import annotations
 
 from broker.client.client import Client
-from broker.client.errors import ClientError, Refused, Unauthorized, Unreachable, Unreadable
+from broker.client.errors import (
+    ClientError,
+    Closed,
+    Refused,
+    Unauthorized,
+    Unreachable,
+    Unreadable,
+)
 from broker.client.message import Gap, Message
 from broker.client.options import ClientOptions, Transport
 from broker.client.publishing import Item
@@ -20,6 +27,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ClientOptions",
+    "Closed",
     "Cursor",
     "Gap",
     "Item",

@@ -7,6 +7,7 @@ The errors of the client.
     - `Unreachable`: a publish could not be stored in time
     - `Lost`: a connection could not be made, or ended; subscriptions deal with it themselves
     - `Blocked`: a transport does not get through to the broker; likewise
+    - `Closed`: the client was closed before, or meanwhile
     - `Unreadable`: what came is nothing that a broker says
 
 No text of theirs holds a token or a payload.
@@ -82,6 +83,10 @@ class Lost(ClientError):
 
 class Blocked(ClientError):
     """Something between client and broker does not let a transport pass."""
+
+
+class Closed(ClientError):
+    """The client was closed: nothing is asked for any more."""
 
 
 class Unreadable(ClientError):

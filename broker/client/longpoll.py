@@ -112,7 +112,9 @@ async def poll(
                 raise await refusal(response, blocked=mode == "longpoll")
             lines, whole = await _read_lines(response, options.max_answer_bytes)
             events = [*_gaps(response, ask.cursor), *read_events(lines)]
-            return events, header_cursor(response.headers) if whole else _last_cursor(events)
+            told = header_cursor(response.headers) if whole else None
+            # Something in between may take `ETag` away: then the messages say where they end.
+            return events, _last_cursor(events) if told is None else told
     except (OSError, aiohttp.ClientError) as error:
         raise Lost(f"{site.base}: {describe(error)}") from error
 

@@ -30,6 +30,10 @@ LONGEST_WAIT_S = 5.0
 """Longest wait before a retry, whatever the broker asks for."""
 
 
+LEAST_TRY_S = 0.01
+"""Shortest time for a try; none at all would mean no limit."""
+
+
 class Item(NamedTuple):
     """
     A message of a batch.
@@ -140,7 +144,8 @@ class Publishing:
         deadline = loop.time() + self._options.publish_deadline_s
         longest_s = FIRST_WAIT_S
         while True:
-            timeout_s = min(self._options.publish_timeout_s, deadline - loop.time())
+            left_s = max(LEAST_TRY_S, deadline - loop.time())
+            timeout_s = min(self._options.publish_timeout_s, left_s)
             keyed = {**headers, IDEMPOTENCY_KEY: key}
             try:
                 return await self._try(channels, body, keyed, timeout_s)

@@ -14,7 +14,15 @@ import orjson
 
 from broker import __version__
 from broker.client.address import Address
-from broker.client.errors import Blocked, ClientError, Lost, Refused, Unauthorized, Unreadable
+from broker.client.errors import (
+    Blocked,
+    ClientError,
+    Closed,
+    Lost,
+    Refused,
+    Unauthorized,
+    Unreadable,
+)
 from broker.core.cursor import Cursor
 from broker.core.errors import BadCursor
 
@@ -39,6 +47,7 @@ class Site:
         self._address = address
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     @property
     def base(self) -> str:
@@ -47,8 +56,15 @@ class Site:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The session; made on first use, because it belongs to the running loop."""
-        if self._session is None or self._session.closed:
+        """
+        The session; made on first use, because it belongs to the running loop.
+
+        Raises:
+            Closed: the client was closed; nobody would close another session.
+        """
+        if self._closed:
+            raise Closed("the client is closed")
+        if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -72,7 +88,8 @@ class Site:
         return URL(f"{self._address.base}/{path}{query}", encoded=True)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; none is made any more."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 

@@ -167,7 +167,8 @@ class Subscription:
             await self._wait(error, error.retry_after_s)
         except ClientError:
             await self._drop()
-            raise
+            if not self._closing.is_set():
+                raise
 
     async def _receive(self) -> None:
         if self._link is None:
@@ -182,6 +183,8 @@ class Subscription:
         if self.cursor is None:
             await self._find_place()
         ask = Ask(self.channels, await self._current_token(), self.cursor)
+        if self._closing.is_set():
+            return
         link = self._dialer.link(self._transport, ask)
         try:
             await link.open()
@@ -196,7 +199,9 @@ class Subscription:
         _log.info("connected by %s", self._transport)
 
     async def _find_place(self) -> None:
-        self.cursor = await self._dialer.place(Ask(self.channels, await self._current_token()))
+        ask = Ask(self.channels, await self._current_token())
+        if not self._closing.is_set():
+            self.cursor = await self._dialer.place(ask)
 
     async def _current_token(self) -> str:
         self._token = await self._tokens.current()

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from broker.core.errors import BadHeader
-from broker.core.frames import AGREEMENT, is_offered
+from broker.core.frames import agreement
 
 _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES: Final = 16
@@ -75,8 +75,9 @@ def handshake(
     chosen = next((name for name in subprotocols if name in offered), None)
     if chosen is not None:
         lines.append(f"Sec-WebSocket-Protocol: {chosen}")
-    if deflates and is_offered(",".join(request.headers.getall(_EXTENSIONS, []))):
-        lines.append(f"{_EXTENSIONS}: {AGREEMENT}")
+    agreed = agreement(",".join(request.headers.getall(_EXTENSIONS, []))) if deflates else ""
+    if agreed:
+        lines.append(f"{_EXTENSIONS}: {agreed}")
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

@@ -15,7 +15,7 @@ What the clients do themselves, with the modules too, and the settings here avoi
   brings several; it is cut off here.
 
 A browser's `EventSource` comes back with the address that it was made with, cursor included,
-besides `Last-Event-ID`; the broker takes the later of both, so nothing is asked for again.
+besides `Last-Event-ID`; the broker takes the latter, so nothing is asked for again.
 """
 
 from __future__ import annotations

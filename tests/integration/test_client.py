@@ -15,6 +15,7 @@ from broker.client import (
     START,
     Client,
     ClientOptions,
+    Closed,
     Cursor,
     Gap,
     Refused,
@@ -25,8 +26,12 @@ from broker.client import (
     Unreachable,
     Unreadable,
 )
+from broker.client.address import read_address
+from broker.client.publishing import Publishing
+from broker.client.site import Site
 from broker.settings import ListenAddress
 from broker.settings.values import ApiKey, Secret
+from tests.support.clock import JumpingLoop
 from tests.support.front import front
 from tests.support.node import RunningNode, SharedMemoryStore, running_node, wall_clock
 from tests.support.tls import tls_front
@@ -479,6 +484,35 @@ async def test_a_publish_that_nobody_answers_ends_in_time() -> None:
     assert 50 <= loop.time() - began <= 61
 
 
+@pytest.mark.jumping
+async def test_a_publish_after_a_sleep_of_the_machine_ends_all_the_same() -> None:
+    """Where the deadline passes while a retry is waited for, the last try is a short one."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+
+    def asleep(shortest_s: float, longest_s: float) -> float:
+        loop.call_later(longest_s / 2, loop.advance, 3600)
+        return max(shortest_s, longest_s)
+
+    left = 0
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left += 1
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    site = Site(read_address(f"http://{host}:{port}"))
+    async with server, asyncio.timeout(8000):
+        with pytest.raises(Unreachable):
+            await Publishing(site, ClientOptions(), {}, asleep).one(["chat.1"], 1)
+        await site.close()
+        await eventually(lambda: left == 2, what="both tries are over")
+
+
 # --- the end -------------------------------------------------------------------------------------
 
 
@@ -494,3 +528,15 @@ async def test_close_leaves_nothing_behind(node: RunningNode, options: ClientOpt
     assert [None] * 5 == await asyncio.wait_for(asyncio.gather(*tasks), 5)
     await eventually(lambda: node.sessions == 0)
     await eventually(lambda: len(asyncio.all_tasks()) <= before)
+
+
+async def test_nothing_is_asked_for_after_the_end(node: RunningNode) -> None:
+    """Neither by a subscription nor by a publish; nobody would close what they open."""
+    client = client_of(node)
+    await client.publish("chat.1", 1)
+    await client.close()
+    with pytest.raises(Closed):
+        await client.publish("chat.1", 2)
+    with pytest.raises(Closed):
+        await anext(client.subscribe("chat.1"))
+    await client.close()

@@ -179,6 +179,20 @@ async def test_a_poll_without_a_cursor_is_asked_again(caplog: pytest.LogCaptureF
         assert HEAD == (await asyncio.wait_for(entering, 5)).cursor
 
 
+async def test_p2_polls_go_on_where_their_etag_is_taken_away() -> None:
+    """A proxy that drops `ETag` costs no message and no second request for one."""
+    asked: list[str] = []
+
+    async def poll(request: web.Request, before: int) -> web.StreamResponse:
+        asked.append(request.query["tag"])
+        headers = {"Last-Modified": HEAD.http_date}
+        return web.Response(body=text(before + 1) + b"\n", headers=headers)
+
+    async with serving("longpoll", longpoll=poll) as client:
+        assert [1, 2, 3] == await take(client, 3)
+    assert ["0", "1", "2"] == asked[:3]
+
+
 async def test_a_cursor_that_cannot_be_read_is_raised() -> None:
     """What is none of our headers is not taken for a place."""
     place = {"ETag": '"abc"', "Last-Modified": HEAD.http_date}

@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from broker.settings import ApiKey, Secret
 from tests.support.node import RunningNode, running_node
 
 
@@ -157,3 +158,35 @@ async def test_a_client_that_leaves_early_has_its_message_stored(
     async with asyncio.timeout(5):
         while not await is_stored():  # noqa: ASYNC110 - each look is a request
             await asyncio.sleep(0)
+
+
+async def test_P9_a_refused_publish_does_not_lend_its_looks_to_the_next_one() -> None:
+    """A wrong key stays wrong, whoever publishes behind it on the same connection."""
+    keys = (ApiKey("shop", Secret("k" * 32), "shop"),)
+    async with running_node(api_keys=keys) as node:
+        publisher = await Publisher.connect(node)
+        wrong, right = (
+            request(b"1", extra=f"Authorization: Bearer {char * 32}\r\n") for char in "xk"
+        )
+        for each, status in ((wrong, 401), (right, 200), (wrong, 401), (right, 200), (right, 200)):
+            publisher.send(each)
+            assert status == (await publisher.answer())[0]
+        publisher.close()
+
+
+async def test_P9_a_refused_publish_leaves_each_tenant_its_own(node: RunningNode) -> None:
+    """What is published for one tenant goes there, whatever was refused before it."""
+    publisher = await Publisher.connect(node)
+    for tenant, channel, status in (
+        ("one", "no.rule.for.it", 404),
+        ("two", "chat.1", 200),
+        ("one", "chat.1", 200),
+    ):
+        publisher.send(request(b"1", channel, extra=f"X-Tenant: {tenant}\r\n"))
+        assert status == (await publisher.answer())[0]
+    for tenant in ("one", "two"):
+        lines = f"GET /channels/chat.1 HTTP/1.1\r\nHost: localhost\r\nX-Tenant: {tenant}\r\n\r\n"
+        publisher.send(lines.encode())
+        status, told = await publisher.answer()
+        assert (200, 1) == (status, told["stored"]), tenant
+    publisher.close()

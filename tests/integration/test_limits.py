@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, cast
 import asyncio
 import json
+import re
 import socket as sockets
 
 import pytest
@@ -476,6 +477,7 @@ async def test_a_silent_event_stream_gets_a_comment_now_and_then() -> None:
     async with running_node() as node, node.events(["a.b"]) as stream:
         loop = asyncio.get_running_loop()
         assert b"retry: 3000\n\n" == await stream.http.chunk()
+        assert re.fullmatch(rb"id: \d+-\d+\n\n", await stream.http.chunk())
         times = []
         for _ in range(3):
             async with waiting():

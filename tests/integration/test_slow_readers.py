@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from asyncio import Transport
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 import json
 
 from broker.core.cursor import Cursor
+from broker.transports.traffic import Traffic
 from tests.support.frames import CLOSE, TEXT
 from tests.support.node import RunningNode, running_node
 from tests.support.scrape import scrape
 from tests.support.subscribers import EventStream, WebSocket
 from tests.support.target import publish_batch
 from tests.support.waiting import eventually
+from tests.support.wire import subscription
 
 RULES = """\
 channels:
@@ -177,3 +181,50 @@ async def test_an_event_stream_that_is_closed_is_told_why() -> None:
         assert ("close", "too-slow", 408) == (event.kind, event.told["error"], event.told["status"])
         assert "book.1" in event.told["message"]
         assert event.told["cursor"] == event.id
+
+
+def buffered(traffic: Traffic) -> int:
+    """Return how many bytes wait in the process for clients to take them."""
+    return sum(
+        cast("Transport", transport).get_write_buffer_size() for transport in traffic._connections
+    )
+
+
+async def test_P8_polls_whose_answers_nobody_reads_wait_for_their_turn() -> None:
+    """One answer is buffered, however often it is asked for; then each request gets its own."""
+    async with slow_node() as node, node.connect() as http:
+        await burst(node, ["a.b"], 40)
+        wanted = subscription("shortpoll", ["a.b"], Cursor(1, 0))
+        whole = await http.ask(wanted)
+        assert 40 == len(whole.envelopes)
+        http.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        endpoints = node.node._endpoints
+        assert endpoints is not None
+        for _ in range(20):
+            await http.send(wanted)
+            await node.settle()
+            assert buffered(endpoints._services.traffic.poll) <= len(whole.body) + 1000
+        http.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(20):
+            assert whole.body == (await http.answer()).body
+        assert 304 == (await http.ask(subscription("shortpoll", ["a.b"], whole.cursor))).status
+
+
+async def test_P8_publishers_that_read_no_answers_are_not_read_themselves() -> None:
+    """Their answers stay within a connection's buffer, and none is lost once they read."""
+    async with slow_node() as node, node.connect_internal() as http:
+        traffic = cast("Traffic", node.node.internal.hang_up.__self__)  # type: ignore[attr-defined]
+        await http.ask("/publish/a.b", method="POST", body=b"0")
+        http.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        [connection] = traffic._connections
+        publish = b"POST /publish/a.b HTTP/1.1\r\nHost: %b\r\nContent-Length: 1\r\n\r\n1"
+        transport, count = cast("Transport", connection), 0
+        while transport.is_reading():
+            http.writer.write(publish % http.host.encode() * 100)
+            count += 100
+            await node.settle()
+            assert count < 100_000, "whatever is not read is buffered"
+        assert buffered(traffic) < 200_000
+        http.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        ids = [json.loads((await http.answer()).body)["messages"][0]["id"] for _ in range(count)]
+        assert list(range(2, count + 2)) == ids

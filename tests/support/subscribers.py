@@ -122,6 +122,7 @@ class EventStream:
         answer: Head of the answer.
         comments: How many comments came so far.
         retry_ms: What browsers were asked last to wait before they reconnect.
+        last_event_id: What a browser would send as `Last-Event-ID`; empty before the first id.
     """
 
     def __init__(self, http: Http, answer: Answer) -> None:
@@ -129,6 +130,7 @@ class EventStream:
         self.answer = answer
         self.comments = 0
         self.retry_ms: int | None = None
+        self.last_event_id = ""
         self._chunked = answer.headers.get("Transfer-Encoding") == "chunked"
         self._rest = b""
 
@@ -138,6 +140,12 @@ class EventStream:
             event = self._dispatch(await self._block())
             if event is not None:
                 return event
+
+    async def begun(self) -> str:
+        """Wait until a browser would know its place; return what it would send."""
+        while not self.last_event_id:
+            assert self._dispatch(await self._block()) is None
+        return self.last_event_id
 
     async def envelope(self) -> Envelope:
         """Return the next message."""
@@ -173,6 +181,7 @@ class EventStream:
         self.comments += "" in fields
         if "retry" in fields:
             self.retry_ms = int(fields["retry"][-1])
+        self.last_event_id = fields.get("id", [self.last_event_id])[-1]
         if "data" not in fields:
             return None
         kind, data, number = fields.get("event"), fields["data"], fields.get("id")

@@ -14,7 +14,7 @@ from broker.core.frames.codes import (
     TOO_BIG,
     FrameError,
 )
-from broker.core.frames.deflate import AGREEMENT, is_offered
+from broker.core.frames.deflate import AGREEMENT, agreement
 from broker.core.frames.events import Binary, Close, Event, Ping, Pong, Text
 from broker.core.frames.reader import FrameReader
 from broker.core.frames.writer import (
@@ -45,10 +45,10 @@ __all__ = [
     "Ping",
     "Pong",
     "Text",
+    "agreement",
     "binary_frame",
     "close_frame",
     "deflated_text_frame",
-    "is_offered",
     "ping_frame",
     "pong_frame",
     "text_frame",

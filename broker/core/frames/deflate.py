@@ -16,9 +16,11 @@ import zlib
 from broker.core.frames.codes import BAD_PAYLOAD, TOO_BIG, FrameError
 
 AGREEMENT: Final = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-"""What the server answers to an offer that it takes up."""
+"""What the server answers to an offer that it takes up begins with this."""
 
 _NAME: Final = "permessage-deflate"
+_SERVER_WINDOW: Final = "server_max_window_bits"
+_WIDEST: Final = f"; {_SERVER_WINDOW}=15"
 _OURS: Final = re.compile(
     r"(?:(?:server|client)_no_context_takeover"
     r'|client_max_window_bits(?:="?(?:[89]|1[0-5])"?)?'
@@ -30,12 +32,18 @@ _WINDOW: Final = -15
 _TAIL: Final = b"\x00\x00\xff\xff"
 
 
-def is_offered(extensions: str) -> bool:
+def agreement(extensions: str) -> str:
     """
-    Tell whether a client offers compression on terms that can be met.
+    Return what is answered to a client that offers compression on terms that can be met.
 
     Args:
         extensions: Its `Sec-WebSocket-Extensions`, several lines joined by commas.
+
+    Returns:
+        `AGREEMENT`, with the server's window where the offer names one; empty where no offer can be
+        met.
+
+    Source: RFC 7692, sections 5 and 7.1.2.1 (who names the server's window is told it).
     """
     for offer in extensions.split(","):
         name, *parameters = (part.strip().replace(" ", "") for part in offer.split(";"))
@@ -45,8 +53,8 @@ def is_offered(extensions: str) -> bool:
             and all(map(_OURS.fullmatch, parameters))
             and len(set(names)) == len(names)
         ):
-            return True
-    return False
+            return AGREEMENT + (_WIDEST if _SERVER_WINDOW in names else "")
+    return ""
 
 
 def deflate(payload: bytes) -> bytes:

@@ -148,7 +148,9 @@ class Endpoints:
 
 def _path(request: web.BaseRequest) -> str:
     """Return a request's path, still percent-encoded."""
-    return request.raw_path.partition("?")[0]
+    path = request.raw_path.partition("?")[0]
+    # A proxy's request names the whole URL (RFC 9112, section 3.2.2).
+    return path if path.startswith("/") else request.rel_url.raw_path
 
 
 def make_public(endpoints: Endpoints, options: ServerOptions) -> web.Server:

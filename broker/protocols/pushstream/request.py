@@ -146,22 +146,22 @@ def _cursor_at(
     mount: SubscriberMount, parameters: Mapping[str, str], headers: Mapping[str, str]
 ) -> Cursor | None:
     """Return the client's cursor, from where the mount has it."""
+    if mount.mode == "eventsource":
+        last = _read_event_id(headers.get("Last-Event-ID"))
+        if last is not None:
+            return last  # the URL of a stream that comes back is as old as the stream
     time, tag, event_id = mount.cursor
     named = {"time": parameters.get(time), "tag": parameters.get(tag)}
     given = {name: text for name, text in named.items() if text is not None}
     cursor = read_cursor(given, headers)
-    others = [headers.get("Last-Event-ID")] if mount.mode == "eventsource" else []
-    if event_id:
-        others.append(parameters.get(event_id))
-    for text in filter(None, others):
-        other = _read_event_id(text)
-        if other is not None and (cursor is None or other > cursor):
-            cursor = other  # the URL of a stream that comes back is as old as the stream
+    other = _read_event_id(parameters.get(event_id)) if event_id else None
+    if other is not None and (cursor is None or other > cursor):
+        return other  # whoever adds an event id to a URL has read on since
     return cursor
 
 
-def _read_event_id(text: str) -> Cursor | None:
-    match = _EVENT_ID.fullmatch(text)
+def _read_event_id(text: str | None) -> Cursor | None:
+    match = _EVENT_ID.fullmatch(text) if text else None
     return None if match is None else Cursor(min(int(match[1]), MAX_TIME), int(match[2]))
 
 
@@ -205,12 +205,12 @@ def read_cursor(parameters: Mapping[str, str], headers: Mapping[str, str]) -> Cu
     Source: D44, D45; dashly-rts 2.3.2, 2.3.4, 2.3.7; `design.md` section 6.
     """
     cursor = Cursor.of(parameters.get("time"), parameters.get("tag"))
-    if cursor is not None:
-        return cursor
+    return cursor or _validator(headers) or _read_event_id(headers.get("Last-Event-ID"))
+
+
+def _validator(headers: Mapping[str, str]) -> Cursor | None:
     try:
-        cursor = Cursor.of(headers.get("If-Modified-Since"), headers.get("If-None-Match"))
-        event_id = headers.get("Last-Event-ID")
-        return cursor or (Cursor.parse(event_id) if event_id else None)
+        return Cursor.of(headers.get("If-Modified-Since"), headers.get("If-None-Match"))
     except BadCursor:
         return None
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 import asyncio
 
 import pytest
 
+from broker.core.cursor import Cursor
 from tests.support.frames import PING, PONG, TEXT, client_frame
 from tests.support.node import RunningNode, running_node
-from tests.support.subscribers import UPGRADE, WebSocket, subscribe_events
+from tests.support.subscribers import UPGRADE, WebSocket, subscribe_events, upgrade
 from tests.support.target import Target
 from tests.support.waiting import eventually
 from tests.support.wire import subscription
@@ -224,3 +226,30 @@ async def test_a_session_is_in_one_place_at_a_time(node: RunningNode) -> None:
             cursors.append(cursor)
         assert all(earlier < later for earlier, later in pairwise(cursors))
         assert 0 == node.sessions
+
+
+@pytest.mark.parametrize("mode", ["shortpoll", "longpoll", "eventsource", "websocket"])
+async def test_a_target_may_name_the_whole_url(node: RunningNode, mode: str) -> None:
+    """As proxies send it (RFC 9112, section 3.2.2): it is the same request, each time it comes."""
+    stored = await node.publish("a", 1)
+    before = Cursor(stored.cursor.time, 0)
+    wanted = f"http://elsewhere.example{subscription(mode, ['a'], before)}"
+    for _ in range(3):
+        async with node.connect() as http:
+            if mode == "eventsource":
+                found = await (await subscribe_events(http, wanted)).envelope()
+            elif mode == "websocket":
+                found = await (await upgrade(http, wanted)).envelope()
+            else:
+                [found] = (await http.ask(wanted)).envelopes
+            assert stored.cursor == found.cursor
+
+
+async def test_every_answer_says_when_it_was_made(node: RunningNode) -> None:
+    """`Date` is there, of streams as well (RFC 9110, section 6.6.1)."""
+    await node.publish("a", 1)
+    for mode in ("shortpoll", "longpoll", "eventsource", "stream"):
+        async with node.connect() as http:
+            await http.send(subscription(mode, ["a"], Cursor(1, 0)))
+            told = parsedate_to_datetime((await http.head()).headers["Date"])
+            assert abs(told.timestamp() - node.clock()) < 60, mode

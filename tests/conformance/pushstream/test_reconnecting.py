@@ -13,7 +13,7 @@ from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
 from tests.support.node import running_node
 from tests.support.stores import StoreServer
-from tests.support.subscribers import UPGRADE
+from tests.support.subscribers import UPGRADE, subscribe_events
 from tests.support.target import Target
 from tests.support.waiting import eventually
 from tests.support.wire import Answer, subscription
@@ -160,8 +160,40 @@ async def test_a_tag_alone_is_no_cursor_and_never_a_condition(target: Target, ap
         assert stored.cursor <= fresh.cursor
 
 
+async def test_P2_an_event_stream_that_heard_nothing_comes_back_for_what_it_missed(
+    target: Target, app: str
+) -> None:
+    """A browser that is cut off before its first event knows its place all the same."""
+    channel, token = f"conversation.{app}", target.operator(app)
+    await target.publish(channel, "before")
+    async with target.events([channel], None, token) as stream:
+        place = await stream.begun()
+    await target.publish(channel, "missed")
+    wanted = subscription("eventsource", [channel], None, token)
+    async with target.connect() as http:
+        stream = await subscribe_events(http, wanted, {"Last-Event-ID": place})
+        assert "missed" == (await stream.envelope()).message
+
+
+async def test_P2_an_event_stream_whose_url_is_ahead_comes_back_for_what_it_missed(
+    target: Target, app: str
+) -> None:
+    """A page whose clock is ahead repeats a URL from the future: its last event counts."""
+    channel, token = f"conversation.{app}", target.operator(app)
+    future = Cursor(4_102_444_800, 0)
+    async with target.events([channel], future, token) as stream:
+        await target.publish(channel, "heard")
+        assert "heard" == (await stream.envelope()).message
+        place = stream.last_event_id
+    await target.publish(channel, "missed")
+    wanted = subscription("eventsource", [channel], future, token)
+    async with target.connect() as http:
+        stream = await subscribe_events(http, wanted, {"Last-Event-ID": place})
+        assert "missed" == (await stream.envelope()).message
+
+
 async def test_event_streams_resume_from_last_event_id(target: Target, app: str) -> None:
-    """`Last-Event-ID: <time>-<tag>` is a cursor on every transport; query and validators win."""
+    """`Last-Event-ID: <time>-<tag>` is a cursor on every transport; on polls the query wins."""
     channel, token = f"conversation.{app}", target.operator(app)
     stored = [await target.publish(channel, number) for number in range(4)]
     headers = {"Last-Event-ID": str(stored[2].cursor)}

@@ -165,7 +165,7 @@ CASES = (
                 "/m/eventsource/{channel}.b1",
                 begins=b"retry: 3000\n\n",
                 during=(THREE,),
-                goes_on=fits(rb"id: \d+-\d+\ndata: 2\n\nid: \d+-\d+\ndata: 3\n\n"),
+                goes_on=fits(rb"id: \d+-\d+\n\nid: \d+-\d+\ndata: 2\n\nid: \d+-\d+\ndata: 3\n\n"),
             ),
         ),
         "the last message, then live",

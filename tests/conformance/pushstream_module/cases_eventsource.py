@@ -23,6 +23,8 @@ ONE, TWO = Publish(b"1"), Publish(b"2")
 FIRST = poll("/m/shortpoll/{channel}", 304)
 RETRY = b"retry: 3000\n\n"
 ID = rb"id: \d+-\d+\n"
+PLACE = ID + b"\n"
+"""The reader's place, before there is any event: browsers come back with it."""
 
 GAP = rb"(?:id: \d+-\d+\nevent: gap\ndata: [^\n]*\n\n)?"
 """A cursor before the store's beginning is before what it has."""
@@ -56,7 +58,7 @@ CASES = (
                 EVENT_SOURCE,
                 begins=RETRY,
                 during=(Publish(b'"hello"'),),
-                goes_on=fits(ID, b"data: hello\n\n"),
+                goes_on=fits(PLACE, ID, b"data: hello\n\n"),
             ),
         ),
         "id only where the publisher gave one",
@@ -70,7 +72,7 @@ CASES = (
                 EVENT_SOURCE,
                 begins=RETRY,
                 during=(Publish(b"1", headers={"Event-Type": "note", "Event-Id": "7"}),),
-                goes_on=fits(ID, b"event: note\ndata: 1\n\n"),
+                goes_on=fits(PLACE, ID, b"event: note\ndata: 1\n\n"),
             ),
         ),
         "id: 7, event: note",
@@ -84,7 +86,7 @@ CASES = (
                 EVENT_SOURCE,
                 begins=RETRY,
                 during=(Publish(rb'"a\nb\r\nc\rd"'),),
-                goes_on=fits(ID, b"data: a\ndata: b\ndata: c\ndata: d\n\n"),
+                goes_on=fits(PLACE, ID, b"data: a\ndata: b\ndata: c\ndata: d\n\n"),
             ),
         ),
         "CR, LF and CRLF all split",
@@ -97,7 +99,7 @@ CASES = (
                 EVENT_SOURCE,
                 begins=RETRY,
                 during=(Publish(rb'"a\n\nb\n"'),),
-                goes_on=fits(ID, b"data: a\ndata: \ndata: b\ndata: \n\n"),
+                goes_on=fits(PLACE, ID, b"data: a\ndata: \ndata: b\ndata: \n\n"),
             ),
         ),
         "empty lines are dropped",
@@ -111,7 +113,7 @@ CASES = (
                 EVENT_SOURCE,
                 begins=RETRY,
                 during=(Publish(rb'"\n"'),),
-                goes_on=fits(ID, b"data: \ndata: \n\n"),
+                goes_on=fits(PLACE, ID, b"data: \ndata: \n\n"),
             ),
         ),
         "an empty event",
@@ -125,7 +127,7 @@ CASES = (
                 "/eventsource/{channel}",
                 begins=RETRY,
                 during=(Publish(rb'"a\nb"'),),
-                goes_on=fits(ID, b"data: ", message(rb'"a\nb"'), b"\n\n"),
+                goes_on=fits(PLACE, ID, b"data: ", message(rb'"a\nb"'), b"\n\n"),
             ),
         ),
         "the template for each line: two broken JSON lines",
@@ -140,7 +142,7 @@ CASES = (
             Stream(
                 EVENT_SOURCE,
                 begins=RETRY,
-                goes_on=fits(GAP, ID, b"data: 1\n\n", ID, b"data: 2\n\n"),
+                goes_on=fits(PLACE, GAP, ID, b"data: 1\n\n", ID, b"data: 2\n\n"),
                 asks={"Last-Event-ID": "0-0"},
             ),
         ),
@@ -148,7 +150,7 @@ CASES = (
         "an event's id is its cursor",
     ),
     Case(
-        "eventsource-reconnect-is-newer-than-its-url",
+        "eventsource-event-id-before-its-url",
         "18",
         (
             ONE,
@@ -159,12 +161,12 @@ CASES = (
             Stream(
                 f"{EVENT_SOURCE}?{EPOCH}&last=x",
                 begins=RETRY,
-                goes_on=fits(ID, b"data: 3\n\n"),
+                goes_on=fits(PLACE, ID, b"data: 3\n\n"),
                 asks={"Last-Event-ID": "{seconds}-{tag}"},
             ),
         ),
         "the cursor of the URL, which a browser repeats: messages come twice",
-        "the newer of the two counts",
+        "the event id counts: the URL is as old as the page",
     ),
     Case(
         "eventsource-header-and-footer",
@@ -175,7 +177,7 @@ CASES = (
             Stream(
                 f"/framed/eventsource/{{channel}}?{HERE}",
                 begins=RETRY + b": H\n\n",
-                goes_on=fits(ID, b"data: 1\n\n"),
+                goes_on=fits(PLACE, ID, b"data: 1\n\n"),
                 ends=fits(ID, b"event: close\ndata: .*\n\n: F\n\n"),
             ),
         ),
@@ -191,7 +193,7 @@ CASES = (
                 begins=RETRY,
                 during=(ONE, Delete()),
                 goes_on=fits(
-                    *(ID, b"data: ", message(b"1"), b"\n\n"),
+                    *(PLACE, ID, b"data: ", message(b"1"), b"\n\n"),
                     *(ID, rb'data: \{"id":-2,"channel":"{channel}","message":".*"\}\n\n'),
                 ),
             ),

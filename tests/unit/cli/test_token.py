@@ -118,6 +118,8 @@ REFUSED = {
     "claim without value": (["--claim", "a"], "takes NAME=VALUE or NAME:=JSON, not a"),
     "claim without name": (["--claim", "=a"], "takes NAME=VALUE"),
     "claim no JSON": (["--claim", "a:=b"], "--claim a:= takes JSON, and b is none"),
+    "claim no number": (["--claim", "a:=[NaN]"], "--claim a:= takes JSON, and [NaN] is none"),
+    "claim too large": (["--claim", "a:=1e999"], "--claim a:= takes JSON, and 1e999 is none"),
     "expiry as claim": (["--claim", "exp=1"], "--claim cannot set exp"),
     "subject as claim": (["--claim", "sub:=1"], "--claim cannot set sub"),
     "no duration": (["--ttl", "90"], "--ttl 90: a duration is a whole number and a unit"),

@@ -299,6 +299,25 @@ async def test_close_ends_whoever_waits() -> None:
         assert all(made.closed.is_set() for made in dialer.made if made.opening is None)
 
 
+async def test_close_while_a_token_is_had_asks_for_nothing_more() -> None:
+    """Neither a place nor a connection, when the token comes after the end."""
+    for cursor in (None, HEAD):
+        coming = asyncio.Event()
+
+        async def source(coming: asyncio.Event = coming) -> str:
+            await coming.wait()
+            return "token"
+
+        dialer = ScriptedDialer(link([message(1)]))
+        messages = subscription(dialer, cursor=cursor, token=source)
+        waiting = asyncio.create_task(anext(messages, None))
+        await asyncio.sleep(1)
+        await messages.close()
+        coming.set()
+        assert await asyncio.wait_for(waiting, 1) is None
+        assert ([], [HEAD]) == (dialer.asked, dialer.places)
+
+
 async def test_a_cancelled_wait_loses_nothing() -> None:
     """A consumer that waits with a deadline goes on where it was."""
     dialer = ScriptedDialer(link([message(1)], 10.0, [message(2)]))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import pytest
 
 from broker.core.frames import (
+    AGREEMENT,
     BAD_PAYLOAD,
     PROTOCOL_ERROR,
     TOO_BIG,
@@ -16,8 +17,8 @@ from broker.core.frames import (
     FrameError,
     FrameReader,
     Text,
+    agreement,
     deflated_text_frame,
-    is_offered,
 )
 from broker.core.frames.deflate import deflate, inflate
 from tests.support.frames import BINARY, CONTINUATION, PING, TEXT, client_frame
@@ -53,7 +54,21 @@ def read(*frames: bytes) -> list[object]:
 )
 def test_only_offers_that_can_be_met_are_taken_up(extensions: str, is_met: bool) -> None:
     """RFC 7692, section 7.1: every parameter of the offer is understood, once, in its range."""
-    assert is_met == is_offered(extensions)
+    assert is_met == bool(agreement(extensions))
+
+
+@pytest.mark.parametrize(
+    ("extensions", "added"),
+    [
+        ("permessage-deflate; client_max_window_bits", ""),
+        ("permessage-deflate; server_max_window_bits=15", "; server_max_window_bits=15"),
+        ('permessage-deflate; server_max_window_bits="15"', "; server_max_window_bits=15"),
+        ("permessage-deflate; server_max_window_bits=9, permessage-deflate", ""),
+    ],
+)
+def test_who_names_the_servers_window_is_told_it(extensions: str, added: str) -> None:
+    """RFC 7692, section 7.1.2.1: clients that asked give a connection up that does not say."""
+    assert AGREEMENT + added == agreement(extensions)
 
 
 @given(st.binary(max_size=5000))

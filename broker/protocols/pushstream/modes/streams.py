@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from aiohttp import HttpVersion, hdrs, web
 
+from broker.core.cursor import http_date
 from broker.core.mounts import SubscriberMount
 from broker.hub import PING_CHANNEL, ping_message
 from broker.protocols.pushstream.answers import ALWAYS, cross_origin
@@ -68,6 +69,7 @@ class Streams(ABC):
         admitted = await services.admit(subscription, self._mount)
         coding = self._coding(request)
         headers: dict[str, str] = {
+            hdrs.DATE: http_date(int(services.wall_clock())),
             hdrs.CONTENT_TYPE: self._content_type(),
             **ALWAYS,
             **_UNBUFFERED,
@@ -86,6 +88,7 @@ class Streams(ABC):
         else:
             entry, frames = await services.enter(admitted, subscription.cursor, encoder), ()
         head = stream_head(request.version, headers) + encoder.opening() + b"".join(frames)
+        head += encoder.place(entry.cursor)
         if PING_CHANNEL in admitted.channels:
             head += encoder.message(ping_message(services.wall_clock(), entry.cursor))
         connection = take_over(

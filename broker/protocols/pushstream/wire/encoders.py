@@ -136,6 +136,17 @@ class EventSourceEncoder:
         """Return what comes before the first event: when to come back, and the header."""
         return self._frame(b"retry: %d\n\n%b" % (RECONNECT_MS, _comment(self._writing.header)))
 
+    def place(self, cursor: Cursor) -> bytes:
+        """
+        Return the reader's place, without an event: browsers come back with it.
+
+        One that reconnects before its first event would else be a newcomer again, and miss what
+        came in between (P2).
+
+        Source: WHATWG HTML, section 9.2.6 (an id counts even where nothing is dispatched).
+        """
+        return self._frame(b"id: %d-%d\n\n" % cursor)
+
     def last_words(
         self, error: BrokerError | None, cursor: Cursor, retry_after_s: float | None
     ) -> bytes:
@@ -197,6 +208,10 @@ class StreamEncoder:
         """Return what comes before the first message."""
         start = STREAM_START if self._pack is stream_piece else b""
         return self._frame(start) + self.piece(self._writing.header)
+
+    def place(self, cursor: Cursor) -> bytes:  # noqa: ARG002 - it is in the messages
+        """Return nothing: signs of life carry the reader's place."""
+        return b""
 
     def last_words(
         self,

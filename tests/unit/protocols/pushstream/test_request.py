@@ -125,11 +125,21 @@ def test_a_mount_says_where_the_cursor_is(query: str, expected: Cursor | None) -
     assert expected == ask(OTHER, "a", query).cursor
 
 
-def test_the_newer_one_counts_on_event_streams_only() -> None:
-    """Browsers repeat the URL of a stream with a newer event id; elsewhere the query is first."""
+def test_the_event_id_counts_first_on_event_streams_only() -> None:
+    """Browsers repeat the URL with the id of the last event; elsewhere the query is first."""
     query = f"time={quote(DATE)}&tag=21"
     events, polls = (SubscriberMount("/x", mode) for mode in ("eventsource", "longpoll"))
     newer, older = f"{SECONDS}-30", f"{SECONDS}-3"
     assert Cursor(SECONDS, 30) == ask(events, "a", query, Last_Event_ID=newer).cursor
-    assert Cursor(SECONDS, 21) == ask(events, "a", query, Last_Event_ID=older).cursor
+    assert Cursor(SECONDS, 3) == ask(events, "a", query, Last_Event_ID=older).cursor
+    assert Cursor(SECONDS, 21) == ask(events, "a", query, Last_Event_ID="").cursor
     assert Cursor(SECONDS, 21) == ask(polls, "a", query, Last_Event_ID=newer).cursor
+
+
+@pytest.mark.parametrize("etag", ["*", '"a-proxys-own"', 'W/"1", W/"2"'])
+def test_an_event_id_counts_behind_validators_that_cannot_be_read(etag: str) -> None:
+    """Whatever something in between makes of `If-None-Match`, the event id is still there."""
+    headers = {"If_None_Match": etag, "If_Modified_Since": DATE}
+    mount = SubscriberMount("/x", "longpoll")
+    assert Cursor(SECONDS, 30) == ask(mount, Last_Event_ID=f"{SECONDS}-30", **headers).cursor
+    assert ask(mount, **headers).cursor is None
