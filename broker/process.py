@@ -26,6 +26,12 @@ from broker.writing.batched import NoUring
 EXIT_UNAVAILABLE = 4
 """Exit code of a process that could not reach its store, or not listen."""
 
+OBJECTS_PER_SESSION = 50
+"""Python objects that a subscriber with a channel of its own has, about."""
+
+RING_BYTES_PER_OBJECT = 64
+"""Of what local rings take, about, by their own counting."""
+
 _log = logging.getLogger(__name__)
 
 Started = Callable[[Node], None]
@@ -79,7 +85,7 @@ async def _serve(
         return EXIT_UNAVAILABLE
     started(node)
     _log.info("serving", extra=event("started", **_facts(node, place)))
-    collector = Collector()
+    collector = Collector(lambda: _explained_objects(node))
     collector.start()
     node.wheel.add(collector, loop.time() + LOOK_S)
     await stop.wait()
@@ -96,6 +102,11 @@ async def _serve(
         await fresh
     _log.info("stopped", extra=event("stopped"))
     return 0
+
+
+def _explained_objects(node: Node) -> int:
+    rings = node.hub.ring_bytes // RING_BYTES_PER_OBJECT
+    return node.attendance.count * OBJECTS_PER_SESSION + rings
 
 
 def _facts(node: Node, place: Place | None) -> dict[str, object]:

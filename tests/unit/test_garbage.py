@@ -65,3 +65,41 @@ def test_what_was_set_aside_is_looked_at_once_there_is_twice_as_much(
     collector.due(20.0)
     assert aside() is None
     assert kept
+
+
+def test_what_the_traffic_explains_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that fills with connections is not stopped for it."""
+    monkeypatch.setattr(garbage, "FEWEST", 1)
+    explained = 0
+    collector = Collector(lambda: explained)
+    collector.start()
+    count = 2 * gc.get_freeze_count()
+    knot = Knot()
+    aside = weakref.ref(knot)
+    collector.due(0.0)
+    del knot
+    kept = [[] for _ in range(count)]  # type: ignore[var-annotated]
+    explained = count
+    collector.due(10.0)
+    assert aside() is not None
+    explained = 0
+    collector.due(20.0)
+    assert aside() is None
+    assert kept
+
+
+def test_what_came_and_went_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many objects were set aside: those that are freed since are no reason to look."""
+    monkeypatch.setattr(garbage, "FEWEST", 1)
+    collector = Collector()
+    collector.start()
+    count = gc.get_freeze_count()
+    knot = Knot()
+    aside = weakref.ref(knot)
+    collector.due(0.0)
+    del knot
+    for _ in range(3):
+        kept = [[] for _ in range(count // 2)]  # type: ignore[var-annotated]
+        collector.due(10.0)
+        del kept
+    assert aside() is not None
