@@ -652,7 +652,6 @@ class LongPollLink {
   /** Poll once. */
   async receive() {
     await pause(this.#notBefore - nowS(), this.#closing.signal);
-    if (this.#closing.signal.aborted) throw new Lost('the poll was given up');
     this.#ask = { ...this.#ask, token: await this.#tokens.current() };
     const began = nowS();
     const [events, cursor] = await poll(
@@ -693,6 +692,7 @@ class LongPollLink {
  * @throws {Unreadable} the answer is longer than the limit, or its cursor cannot be read.
  */
 async function poll(site, mode, ask, timeoutS, options, signal) {
+  if (signal.aborted) throw new Lost('the poll was given up');
   const controller = new AbortController();
   const giveUp = () => controller.abort();
   signal.addEventListener('abort', giveUp);
@@ -705,7 +705,9 @@ async function poll(site, mode, ask, timeoutS, options, signal) {
     }
     const [lines, whole] = await readLines(response, options.maxAnswerLength);
     const events = [...gapsIn(response.headers, ask.cursor), ...readEvents(lines)];
-    return [events, whole ? cursorOf(response.headers) : lastCursor(events)];
+    const told = whole ? cursorOf(response.headers) : null;
+    // Something in between may take `ETag` away: then the messages say where they end.
+    return [events, told ?? lastCursor(events)];
   } catch (error) {
     if (error instanceof ClientError) throw error;
     throw new Lost(watchdog.bit ? 'no answer in time' : 'the broker cannot be reached');
@@ -1335,6 +1337,9 @@ class WebSocketLink {
 
 const LINKS = { websocket: WebSocketLink, eventsource: EventSourceLink, longpoll: LongPollLink };
 
+/** States in which a subscription holds nothing. */
+const OVER = new Set(['closed', 'refused']);
+
 /** A broker, as subscribers use it. */
 class Client {
   #site;
@@ -1373,7 +1378,8 @@ class Client {
       cursor: typeof cursor === 'string' ? Cursor.parse(cursor) : cursor,
       onGap,
       onState: (state) => {
-        if (state.state === 'closed') this.#open.delete(subscription);
+        if (OVER.has(state.state)) this.#open.delete(subscription);
+        else this.#open.add(subscription); // who asks once more after a refusal
         onState?.(state);
       },
       dialer: { place: (...ask) => this.#place(...ask), link: (...ask) => this.#link(...ask) },

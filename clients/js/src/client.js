@@ -13,6 +13,9 @@ import { WebSocketLink } from './websocket.js';
 
 const LINKS = { websocket: WebSocketLink, eventsource: EventSourceLink, longpoll: LongPollLink };
 
+/** States in which a subscription holds nothing. */
+const OVER = new Set(['closed', 'refused']);
+
 /** A broker, as subscribers use it. */
 export class Client {
   #site;
@@ -51,7 +54,8 @@ export class Client {
       cursor: typeof cursor === 'string' ? Cursor.parse(cursor) : cursor,
       onGap,
       onState: (state) => {
-        if (state.state === 'closed') this.#open.delete(subscription);
+        if (OVER.has(state.state)) this.#open.delete(subscription);
+        else this.#open.add(subscription); // who asks once more after a refusal
         onState?.(state);
       },
       dialer: { place: (...ask) => this.#place(...ask), link: (...ask) => this.#link(...ask) },

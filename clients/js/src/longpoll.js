@@ -38,7 +38,6 @@ export class LongPollLink {
   /** Poll once. */
   async receive() {
     await pause(this.#notBefore - nowS(), this.#closing.signal);
-    if (this.#closing.signal.aborted) throw new Lost('the poll was given up');
     this.#ask = { ...this.#ask, token: await this.#tokens.current() };
     const began = nowS();
     const [events, cursor] = await poll(
@@ -79,6 +78,7 @@ export class LongPollLink {
  * @throws {Unreadable} the answer is longer than the limit, or its cursor cannot be read.
  */
 export async function poll(site, mode, ask, timeoutS, options, signal) {
+  if (signal.aborted) throw new Lost('the poll was given up');
   const controller = new AbortController();
   const giveUp = () => controller.abort();
   signal.addEventListener('abort', giveUp);
@@ -91,7 +91,9 @@ export async function poll(site, mode, ask, timeoutS, options, signal) {
     }
     const [lines, whole] = await readLines(response, options.maxAnswerLength);
     const events = [...gapsIn(response.headers, ask.cursor), ...readEvents(lines)];
-    return [events, whole ? cursorOf(response.headers) : lastCursor(events)];
+    const told = whole ? cursorOf(response.headers) : null;
+    // Something in between may take `ETag` away: then the messages say where they end.
+    return [events, told ?? lastCursor(events)];
   } catch (error) {
     if (error instanceof ClientError) throw error;
     throw new Lost(watchdog.bit ? 'no answer in time' : 'the broker cannot be reached');

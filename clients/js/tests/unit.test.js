@@ -2,13 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { Backoff } from '../src/backoff.js';
 import { Client, Cursor, Unreadable } from '../src/index.js';
 import * as bundled from '../../../broker/assets/files/client.js';
 import { EventReader } from '../src/eventReader.js';
 import { Lost, Refused, Unauthorized } from '../src/errors.js';
+import { LongPollLink } from '../src/longpoll.js';
 import { errorOf, readClose, readEvent, readEvents } from '../src/message.js';
 import * as index from '../src/index.js';
 import { Site } from '../src/site.js';
@@ -149,6 +153,96 @@ test('D9: addresses of all four schemes work, and hold nothing else', () => {
   assert.equal('wss://a/websocket/a%20b/%C3%BC', url.href.split('?')[0]);
   assert.equal('t&', url.searchParams.get('auth_token'));
   assert.equal(DATE, url.searchParams.get('time'));
+});
+
+/** Run a server that answers as a function says, for as long as another one runs. */
+async function withServer(answer, use) {
+  const server = createServer(answer);
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  try {
+    await use(`http://127.0.0.1:${server.address().port}`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+const PLACE = { ETag: 'W/21', 'Last-Modified': DATE };
+
+test('P2: polls go on where something takes their ETag away', async () => {
+  const asked = [];
+  const answer = ({ url, headers }, response) => {
+    if (url.startsWith('/shortpoll/')) {
+      response.writeHead(304, PLACE).end();
+      return;
+    }
+    asked.push(headers['last-event-id']);
+    const tag = String(asked.length + 21);
+    const message = { id: asked.length, channel: 'c', message: null, tag, time: DATE };
+    response.writeHead(200, { 'Last-Modified': DATE }).end(`${JSON.stringify(message)}\n`);
+  };
+  await withServer(answer, async (url) => {
+    const client = new Client(url, { transports: ['longpoll'] });
+    const subscription = client.subscribe('c');
+    const ids = [];
+    while (ids.length < 3) ids.push((await subscription.next()).value.id);
+    client.close();
+    assert.deepEqual([1, 2, 3], ids);
+    assert.deepEqual(['1447516314-21', '1447516314-22', '1447516314-23'], asked.slice(0, 3));
+  });
+});
+
+test('a poll whose token comes after the end is not sent', async () => {
+  let asked = 0;
+  const answer = (_, response) => {
+    asked += 1;
+    response.writeHead(304, PLACE).end();
+  };
+  await withServer(answer, async (url) => {
+    let give;
+    const tokens = { current: () => new Promise((resolve) => { give = resolve; }) };
+    const options = { silenceS: 5, maxAnswerLength: 1000 };
+    const ask = { channels: ['c'], cursor: CURSOR, token: '' };
+    const link = new LongPollLink(new Site(url), ask, tokens, options);
+    const polling = assert.rejects(link.receive(), Lost);
+    await new Promise((resolve) => { setImmediate(resolve); });
+    link.close();
+    give('token');
+    await polling;
+    assert.equal(0, asked);
+  });
+});
+
+test('a subscription that was refused is kept by nobody, unless it is asked again', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  let refuses = true;
+  const answer = ({ url }, response) => {
+    if (refuses) response.writeHead(403, { 'Content-Type': 'application/problem+json' }).end('{}');
+    else if (url.startsWith('/shortpoll/')) response.writeHead(304, PLACE).end();
+  };
+  await withServer(answer, async (url) => {
+    const client = new Client(url, { transports: ['longpoll'] });
+    const refused = async () => {
+      const subscription = client.subscribe('c');
+      await assert.rejects(subscription.next(), Refused);
+      return new WeakRef(subscription);
+    };
+    const seen = await refused();
+    for (let turns = 0; turns < 100 && seen.deref(); turns += 1) {
+      await new Promise((resolve) => { setTimeout(resolve, 1); });
+      collect();
+    }
+    assert.equal(undefined, seen.deref());
+
+    const again = client.subscribe('c');
+    await assert.rejects(again.next(), Refused);
+    refuses = false;
+    const waiting = again.next();
+    while (again.cursor === null) await new Promise((resolve) => { setImmediate(resolve); });
+    client.close();
+    assert.equal(true, (await waiting).done);
+  });
 });
 
 test('mistakes in options and channels are named at once', () => {
