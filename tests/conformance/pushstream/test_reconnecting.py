@@ -206,7 +206,7 @@ async def test_event_streams_resume_from_last_event_id(target: Target, app: str)
         await http.send(subscription("eventsource", [channel], None, token), headers)
         assert 200 == (await http.head()).status
         data = b""
-        while b"\n\nid: " not in data:
+        while b"\ndata: " not in data:
             data += await http.chunk()
         assert b"id: %d-%d\n" % stored[3].cursor in data
     for rubbish in ("", "x", "1-", "99999999999999999999-1", "-1-1"):
