@@ -60,7 +60,7 @@ class Setup:
             "shortpoll": 80,
         }
     )
-    rate: float = 1200.0
+    rate: float = 1400.0
     channels: int = 56
     quiet: int = 8
     publishers: int = 4
