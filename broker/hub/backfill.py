@@ -60,7 +60,7 @@ class Backfill:
             older += history.messages
             if history.messages:
                 cursor = history.messages[-1].cursor
-            if history.complete or not history.messages:
+            if history.complete:
                 cursor = max(cursor, mark)
         older = [message for message in older if message.cursor <= ring.floor]
         below = [message.prev for message in ring.since(START, 1)]

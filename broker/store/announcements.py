@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 _WORDS: Final = 3
 _PONGS: Final = (b"PONG", b"pong")
+_CANNOT_SAVE: Final = "MISCONF"
+"""Begins the answer to a PING of a server that cannot write to its disk; it still announces."""
 _NAMES_PER_COMMAND: Final = 1000
 """Channels in one SUBSCRIBE, so that no command keeps the server busy for long."""
 
@@ -90,6 +92,7 @@ class AnnouncementProtocol(asyncio.Protocol):
         self._prefix = b"s" if is_sharded else b""
         self._message = self._prefix + b"message"
         self._awaited: deque[Callable[[AnnouncementProtocol], None]] = deque()
+        self._pings: deque[asyncio.Future[None]] = deque()
         self._given_back = 0
         self._routes = routes
         self._ear = ear
@@ -125,9 +128,17 @@ class AnnouncementProtocol(asyncio.Protocol):
             self._send("AUTH", *credentials)
         self.ping()
 
-    def ping(self) -> None:
-        """Ask for a sign of life."""
+    def ping(self) -> asyncio.Future[None]:
+        """
+        Ask for a sign of life.
+
+        Returns:
+            Done once it came; what the server announced before that was heard by then.
+        """
+        answered: asyncio.Future[None] = self._loop.create_future()
+        self._pings.append(answered)
         self._send("PING")
+        return answered
 
     def subscribe(
         self, names: Sequence[bytes], confirmed: Callable[[AnnouncementProtocol], None]
@@ -203,11 +214,18 @@ class AnnouncementProtocol(asyncio.Protocol):
             self._confirmed()
         elif word == self._prefix + b"unsubscribe":
             self._taken_back()
-        elif word in _PONGS:
-            if not self.ready.done():
-                self.ready.set_result(None)
+        elif word in _PONGS or str(word).startswith(_CANNOT_SAVE):
+            self._lives()
         elif isinstance(word, ReplyError):
             self._refuse(str(word))
+
+    def _lives(self) -> None:
+        if self._pings:
+            answered = self._pings.popleft()
+            if not answered.done():
+                answered.set_result(None)
+        if not self.ready.done():
+            self.ready.set_result(None)
 
     def _confirmed(self) -> None:
         if self._awaited:

@@ -256,11 +256,13 @@ class Store(ABC):
         """
         Read what is kept of channels after cursors, in one round trip.
 
+        Long answers are cut short: a history that ends before what is kept does comes with
+        `complete` false, even without messages. The first one is never without.
+
         Args:
             tenant: Whose channels.
             lookups: Channels and cursors.
-            limit: Messages per channel at most, from 1, the oldest first; a longer history comes
-                with `complete` false.
+            limit: Messages per channel at most, from 1, the oldest first.
             floor: A cursor known to be in use: a store that lost its clock begins after it.
 
         Returns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from broker.core.cursor import START, Cursor
 from broker.core.message import Message
@@ -111,13 +111,20 @@ def decode_histories(lookups: Sequence[Lookup], limit: int, answer: Sequence[Any
 
 
 def _history(
-    lookup: Lookup, limit: int, horizon: Cursor, last: bytes | None, kept: Sequence[Any] | None
+    lookup: Lookup,
+    limit: int,
+    horizon: Cursor,
+    last: bytes | None,
+    kept: Sequence[Any] | Literal[0] | None,
 ) -> History:
     head, deleted = (horizon, START) if last is None else _decode_last(last)
     if kept is None:
         return History(lookup.channel, [], lookup.after < head, head, deleted=deleted)
-    messages = _messages(lookup.channel, *kept)
-    complete = len(messages) < limit or messages[-1].cursor == head
+    if kept == 0:
+        return History(lookup.channel, [], gap=False, head=head, complete=False, deleted=deleted)
+    *packed, is_cut = kept
+    messages = _messages(lookup.channel, *packed)
+    complete = (len(messages) < limit and not is_cut) or messages[-1].cursor == head
     gap = lookup.after < messages[0].prev
     return History(lookup.channel, messages, gap, head, complete, deleted)
 

@@ -49,8 +49,9 @@ _AWAY: Final = (
     MasterDownError,
 )
 """What passes by itself: a restart, a failover, keys on their way to another server."""
-_PASSING: Final = ("-READONLY", "NOREPLICAS")
-"""The same where a script runs into it; Redis 6.2 gives it no code of its own."""
+_PASSING: Final = ("-READONLY", "NOREPLICAS", "BUSY ")
+"""The same where a script runs into it (Redis 6.2 gives it no code of its own), or where another
+user's script keeps the server busy."""
 _REPLICAS_SHARE: Final = 0.8
 """Part of the deadline that replicas have to take a write."""
 

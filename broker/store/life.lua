@@ -12,5 +12,5 @@ if not born then
   born = clock[1] .. '.' .. clock[2]
 end
 local life = born .. ' ' .. own_life
-if kept ~= life then call('SET', KEYS[1], life) end
+if kept ~= life then insist('SET', KEYS[1], life) end
 return life

@@ -10,6 +10,11 @@
 --       a condition is {0, count of parts it covers, number of its idempotency key or 0,
 --       fingerprint, wanted cursor}.
 --
+-- A server that takes no messages (full, a replica, short of replicas) refuses the first write of a
+-- script that may need memory; after any write that it lets pass, it lets all of them. An
+-- announcement is no write to it and always passes. So nothing that needs no memory is written
+-- first, and announcements come last: everything is stored and announced, or nothing is.
+--
 -- The receipt holds the answer for as long as the call may be sent again after a cut: that stores
 -- every message once, those without an idempotency key too.
 --
@@ -59,34 +64,31 @@ local stamp_form = format('%d-', time) .. '%d'
 local answer = {format('%d', time)}
 
 -- Messages announced together: consecutive in stamping order, of one channel, of one width.
-local run
+local runs, run = {}, nil
 
-local function announce()
-  if run then
-    -- Read by codec.py.
-    local head = struct.pack('<I8I8I8I8I8I4B', run.id, time, run.tag, run.prev_time, run.prev_tag,
-      (run.to + 1 - run.from) / run.width, run.width == 1 and 0 or 1)
-    call('PUBLISH', prefix .. run.channel.name, head .. table.concat(ARGV, '\n', run.from, run.to))
-    run = nil
-  end
+local function announce(some)
+  -- Read by codec.py.
+  local head = struct.pack('<I8I8I8I8I8I4B', some.id, time, some.tag, some.prev_time,
+    some.prev_tag, (some.to + 1 - some.from) / some.width, some.width == 1 and 0 or 1)
+  call('PUBLISH', prefix .. some.name, head .. table.concat(ARGV, '\n', some.from, some.to))
 end
 
 local function append(channel, from, to, width)
   local ring, messages, id, last = channel.ring, channel.messages, channel.id, channel.last
   if id == 0 then
-    call('UNLINK', ring)
+    if call('EXISTS', ring) == 1 then call('UNLINK', ring) end
     last, channel.time, channel.tag = beginning, parse_cursor(beginning)
   end
   answer[#answer + 1] = id + 1
   answer[#answer + 1] = tag + 1
-  if run and run.channel == channel and run.width == width and run.to + 1 == from then
+  if run and run.name == channel.name and run.width == width and run.to + 1 == from then
     run.to = to
   else
-    announce()
     run = {
-      channel = channel, id = id + 1, tag = tag + 1,
+      name = channel.name, id = id + 1, tag = tag + 1,
       prev_time = channel.time, prev_tag = channel.tag, width = width, from = from, to = to,
     }
+    runs[#runs + 1] = run
   end
   local cursor
   for at = from, to, width do
@@ -155,7 +157,6 @@ while number <= #steps do
   end
   number = number + 1
 end
-announce()
 
 local function finish(channel)
   local age_s = channel.age_s
@@ -188,4 +189,5 @@ if wrote or must_write then write_clock(KEYS[1], time, tag) end
 if wrote then
   call('SET', receipt, cmsgpack.pack(answer), 'EX', receipt_ttl_s)
 end
+for _, each in ipairs(runs) do announce(each) end
 return answer

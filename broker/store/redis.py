@@ -38,6 +38,8 @@ from broker.store.scripts import DELETE, INFO, LIFE, PUBLISH, READ, REVOKE
 
 _log = logging.getLogger(__name__)
 
+_READ_BYTES: Final = 4 * 2**20
+"""Bytes of messages in one answer, one message excepted: some ten milliseconds of the server."""
 _SCAN_KEYS: Final = 1000
 """Keys that the server looks at in one step of a listing."""
 _INFO_CHANNELS: Final = 500
@@ -114,6 +116,7 @@ class RedisStore(Store):
                 *floor,
                 self._options.channel_ttl_s,
                 limit,
+                _READ_BYTES,
                 *(str(lookup.after) for lookup in lookups),
             ),
         )

@@ -117,9 +117,10 @@ def test_any_other_tick_or_cursor_is_a_value_error(payload: bytes) -> None:
             continue
 
 
-def kept(*, events: list[object] | None = None) -> list[object]:
+def kept(*, events: list[object] | None = None, is_cut: bool = False) -> list[object]:
     """Return what `read.lua` packs of three messages."""
-    return [b"5", b"9-9", b"10-1 10-2 11-1", [b"a", b"b", b"c"], events or []]
+    cut = int(is_cut)
+    return [b"5", b"9-9", b"10-1 10-2 11-1", [b"a", b"b", b"c"], events or [], cut]
 
 
 def test_histories_are_read() -> None:
@@ -151,6 +152,16 @@ def test_histories_are_read() -> None:
         History("gone", [], True, Cursor(11, 1)),
         History("seen", [], False, Cursor(11, 1)),
     ] == decode_histories([unknown, new, whole, cut, gone, seen], 3, answer)
+
+
+def test_what_there_was_no_room_for_is_not_complete() -> None:
+    """A history that was cut short, or not read at all, tells of no gap that is none."""
+    lookups = [Lookup(name, Cursor(9, 9)) for name in ("cut", "whole", "unread")]
+    answer = [b"2-5", b"12-4", kept(is_cut=True), b"11-1", kept(is_cut=True), b"13-1 12-1", 0]
+    cut, whole, unread = decode_histories(lookups, 100, answer)
+    assert (3, False, False) == (len(cut.messages), cut.complete, cut.gap)
+    assert (3, True, False) == (len(whole.messages), whole.complete, whole.gap)
+    assert History("unread", [], False, Cursor(13, 1), False, Cursor(12, 1)) == unread
 
 
 def test_events_stand_at_their_messages() -> None:
