@@ -92,7 +92,10 @@ class Address:
             return protocol
         host, port = self.host, self._options.get("port", 6379)
         tls = None if self._tls is None else self._tls.get()
-        await loop.create_connection(lambda: protocol, host, port, ssl=tls)
+        try:
+            await loop.create_connection(lambda: protocol, host, port, ssl=tls)
+        except UnicodeError:
+            raise OSError(f"{host} cannot be the name of a machine") from None
         return protocol
 
     def _check_options(self) -> None:

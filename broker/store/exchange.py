@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import asyncio
 import logging
 
+from broker.core.cursor import Cursor
 from broker.core.errors import StoreUnavailable
 from broker.store.address import Address
 from broker.store.announcements import AnnouncementProtocol, Ear, Route
@@ -113,6 +114,30 @@ class Exchange:
             known.subscriptions.drop(names)
             self._tidy(known)
 
+    async def doubt(self, tenant: str, announced: asyncio.Future[Cursor]) -> None:
+        """
+        Give up the connection on which a tenant is heard, if it does not carry what it should.
+
+        It may have stayed with a server that answers, and is no longer the one that announces:
+        behind a name or an address that went over to another.
+
+        Args:
+            tenant: The tenant.
+            announced: Done once something was heard that the store has announced already.
+        """
+        known = self._tenants.get(tenant)
+        address = None if known is None else known.address
+        connection = None if address is None else self._lines.get(address)
+        if connection is None:
+            return
+        answered = connection.ping()
+        await asyncio.wait(
+            (answered, announced, connection.lost), return_when=asyncio.FIRST_COMPLETED
+        )
+        if answered.done() and not announced.done():
+            connection.refusal = "it does not carry what is announced"
+            connection.abort()
+
     def lost(self, connection: AnnouncementProtocol) -> None:
         """Take note that a connection is gone, and bring its tenants to another."""
         address = self._lines.remove(connection)
@@ -190,7 +215,10 @@ class Exchange:
                 address = self._find(tenant.name)
                 if address is not None:
                     groups.setdefault(address, []).append(tenant)
-            await asyncio.gather(*(self._settle(*group) for group in groups.items()))
+            settling = (self._settle(*group) for group in groups.items())
+            for end in await asyncio.gather(*settling, return_exceptions=True):
+                if isinstance(end, BaseException):  # nothing must end the trying
+                    _log.error("A server cannot be listened to.", exc_info=end)
             tenants = [tenant for tenant in tenants if tenant.address is None]
 
     async def _settle(self, address: Address, tenants: Sequence[_Tenant]) -> None:

@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _TICKED_TENANTS: Final = 1024
 """Tenants whose ticks stay subscribed; beyond, those that ticked longest ago go."""
+_PATIENCE: Final = 0.25
+"""Part of the deadline after which a tick that was announced ought to have been heard."""
 
 
 class _Interrupted(Exception):
@@ -159,7 +161,8 @@ class RedisListener(Listener):
         _tell(self._sink.resumed, tenants)
 
     async def _tick(self, tenant: str, floor: Cursor) -> Cursor:
-        name = self._tick_name(tenant)
+        # While the tick is under way its name is not among those that may be dropped.
+        name = self._tick_names.pop(tenant, None) or self._keys(tenant).ticks(self._node).encode()
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
@@ -170,6 +173,8 @@ class RedisListener(Listener):
                         continue
         except TimeoutError:
             raise self._unavailable("did not tick") from None
+        finally:
+            self._keep_tick_name(tenant, name)
 
     async def _tick_once(self, tenant: str, floor: Cursor, name: bytes) -> Cursor:
         number = next(self._tick_numbers)
@@ -178,19 +183,20 @@ class RedisListener(Listener):
         try:
             keys = (self._keys(tenant).clock,)
             await self._commands.run(TICK, keys, (*floor, name, number))
+            await asyncio.wait((announced,), timeout=self._timeout_s * _PATIENCE)
+            if not announced.done():
+                await self._exchange.doubt(tenant, announced)
             return await announced
         finally:
             del self._ticks_under_way[number]
             announced.cancel()
 
-    def _tick_name(self, tenant: str) -> bytes:
+    def _keep_tick_name(self, tenant: str, name: bytes) -> None:
         names = self._tick_names
-        name = names.pop(tenant, None) or self._keys(tenant).ticks(self._node).encode()
         names[tenant] = name
         if len(names) > _TICKED_TENANTS:
             oldest = next(iter(names))
             self._exchange.drop(oldest, [names.pop(oldest)])
-        return name
 
     def _keys(self, tenant: str) -> Keys:
         return Keys(tenant, self._topology.database)

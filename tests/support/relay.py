@@ -54,6 +54,10 @@ class Relay:
         """Whether a connection is open."""
         return bool(self._ends)
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another server; open ones stay where they are."""
+        self._behind = port
+
     def cut(self) -> None:
         """Cut every connection at once, on both sides, with a reset."""
         for end in list(self._ends):
