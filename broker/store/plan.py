@@ -141,7 +141,7 @@ class Plan:
             values.append(body)
             if wide:
                 values += (event_id, event_type)
-        self._joinable = bool(self._parts)
+        self._joinable = self._joinable or bool(publication.drafts)
 
     def _new_channel(self, channel: str) -> int:
         number = self._numbers[channel] = len(self._numbers) + 1

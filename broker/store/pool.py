@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from asyncio import Semaphore, Timeout, get_running_loop, timeout
+from asyncio import CancelledError, Semaphore, Timeout, get_running_loop, timeout
+from collections import deque
+from typing import Final, NamedTuple
 
 from broker.store.address import Address
 from broker.store.link import Check, Link, Request
 from broker.store.topology import ServerAway
 from broker.store.wire import Reply
 
+_LONGEST_IDLE_S: Final = 30.0
+"""Seconds after which an idle connection is closed: what lies between may forget it without a word,
+and the call that finds out would wait for its whole deadline."""
+
+
+class _Idle(NamedTuple):
+    """A connection that nobody uses, and since when, in loop time."""
+
+    link: Link
+    since: float
+
 
 class Pool:
     """
-    A small pool.
+    A small pool. The connection that was used last is used next; idle ones do not grow old.
 
     Args:
         address: The server.
@@ -24,7 +37,7 @@ class Pool:
         self._address = address
         self._check = check
         self._slots = Semaphore(max_connections)
-        self._idle: list[Link] = []
+        self._idle: deque[_Idle] = deque()
         self._under_way: set[Timeout] = set()
         self._is_closed = False
 
@@ -54,8 +67,7 @@ class Pool:
     async def close(self) -> None:
         """Close every connection that is not in use, and each other one after its call."""
         self._is_closed = True
-        while self._idle:
-            await self._idle.pop().close()
+        await self._close_idle(get_running_loop().time())
 
     async def cut(self) -> None:
         """Close every connection, and fail the calls under way: another server takes its place."""
@@ -67,17 +79,28 @@ class Pool:
     async def _ask(self, request: Request) -> list[Reply]:
         if self._is_closed:
             raise self._replaced()
-        link = self._idle.pop() if self._idle else Link(self._address, self._check)
+        now = get_running_loop().time()
+        await self._close_idle(now - _LONGEST_IDLE_S)
+        link = self._idle.pop().link if self._idle else Link(self._address, self._check)
         try:
             return await link.ask(request)
+        except CancelledError:
+            # Not answered in time: those that have been idle since before may be as dead.
+            await self._close_idle(now)
+            raise
         finally:
             await self._put_back(link)
+
+    async def _close_idle(self, before: float) -> None:
+        """Close the connections that have been idle since before a moment, in loop time."""
+        while self._idle and self._idle[0].since <= before:
+            await self._idle.popleft().link.close()
 
     async def _put_back(self, link: Link) -> None:
         if self._is_closed:
             await link.close()
         else:
-            self._idle.append(link)
+            self._idle.append(_Idle(link, get_running_loop().time()))
 
     def _replaced(self) -> ServerAway:
         return ServerAway(f"another server took the place of {self._address.name}")

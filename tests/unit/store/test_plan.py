@@ -149,3 +149,14 @@ def test_nothing_is_stored_at_once() -> None:
     """A publication without messages needs no step."""
     assert [] == steps(publication(), publication(idempotency_key="k"))
     assert [Stored([]), Stored([])] == outcomes([b"1"], publication(), publication(if_match="1"))
+
+
+def test_nothing_joins_a_part_that_may_be_refused() -> None:
+    """A publication without messages does not make what follows part of a conditional one."""
+    keyed = publication(A, idempotency_key="k", fingerprint="f")
+    empty, plain = publication(), publication(A)
+    assert [[0, 1, 1, "f", ""], [1, 1, 0], [1, 1, 0]] == steps(keyed, empty, plain)
+    mismatch, nothing, stored = outcomes([b"9", b"mismatch", 5, 7], keyed, empty, plain)
+    assert isinstance(mismatch, IdempotencyMismatch)
+    assert Stored([]) == nothing
+    assert Stored([Stamp("a", 5, Cursor(9, 7))]) == stored
