@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter as Multiset
 from collections.abc import Callable, Iterable, Iterator
+import logging
 
 from broker.core.errors import TokenExpired
 from broker.core.grants import Grants
 from broker.core.revocations import Revocation
 from broker.core.session import Session
 from broker.wheel import Wheel
+
+_log = logging.getLogger(__name__)
 
 _VISIT_S = 60.0
 """Longest time that a token is remembered here after its last session left."""
@@ -151,7 +154,10 @@ class Attendance:
         expires_at = None if grants is None else grants.expires_at
         if expires_at is not None and expires_at <= self._wall_clock():
             for session in list(bearers.sessions):
-                session.end(TokenExpired("the token has expired", field="exp"))
+                try:
+                    session.end(TokenExpired("the token has expired", field="exp"))
+                except Exception:  # noqa: BLE001 - the others end as well
+                    _log.exception("a session could not be ended")
         if bearers.sessions:
             return self._next_visit(grants)
         del self._bearers[grants]

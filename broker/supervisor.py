@@ -25,6 +25,8 @@ Work = Callable[[int, Callable[[], None]], int]
 _HEARD: Final = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _READY: Final = b"!"
 _PR_SET_PDEATHSIG: Final = 1
+_MOST_DEATHS: Final = 64
+"""Deaths in a row beyond which the pause has long reached its limit: no number grows for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,12 @@ class Supervisor:
                 self._start(worker)
 
     def _start(self, worker: _Worker) -> None:
-        reading, writing = os.pipe()
         supervisor = os.getpid()
-        pid = os.fork()
+        try:
+            pid, reading, writing = _fork()
+        except OSError as error:
+            self._put_off(worker, error)
+            return
         if pid == 0:
             os.close(reading)
             _leave_signals()
@@ -135,6 +140,29 @@ class Supervisor:
         worker.pid, worker.pipe, worker.ready = pid, reading, False
         worker.started_at = time.monotonic()
         self._roll.started()
+
+    def _put_off(self, worker: _Worker, error: OSError) -> None:
+        """Try later: a machine that is short of something must not lose the other workers."""
+        if not self._announced:
+            raise error
+        worker.started_at = time.monotonic()
+        pause_s = self._pause(worker)
+        _log.error(
+            "worker %d cannot be started (%s); trying again in %g s",
+            worker.number,
+            error,
+            pause_s,
+            extra=event("worker-not-started", worker=worker.number, code=error.errno),
+        )
+
+    def _pause(self, worker: _Worker) -> float:
+        """Have a worker started later, the later the more often it failed; return the seconds."""
+        limits, now = self._limits, time.monotonic()
+        is_steady = now - worker.started_at >= limits.steady_s
+        worker.deaths = 1 if is_steady else min(worker.deaths + 1, _MOST_DEATHS)
+        pause_s = min(limits.first_pause_s * 2.0 ** (worker.deaths - 1), limits.longest_pause_s)
+        worker.start_at = now + pause_s
+        return pause_s
 
     def _hear_worker(self, pipe: int) -> None:
         worker = next(worker for worker in self._workers if worker.pipe == pipe)
@@ -181,13 +209,7 @@ class Supervisor:
             )
             self._stop(code)
             return
-        now = time.monotonic()
-        steady = now - worker.started_at >= self._limits.steady_s
-        worker.deaths = 1 if steady else worker.deaths + 1
-        pause_s = min(
-            self._limits.first_pause_s * 2 ** (worker.deaths - 1), self._limits.longest_pause_s
-        )
-        worker.start_at = now + pause_s
+        pause_s = self._pause(worker)
         _log.error(
             "worker %d (pid %d) died with code %d; starting it again in %g s",
             worker.number,
@@ -218,6 +240,25 @@ class Supervisor:
             return max(0.05, self._stop_by - now)
         waits = [worker.start_at - now for worker in self._workers if not worker.pid]
         return max(0.0, min(waits)) if waits else None
+
+
+def _fork() -> tuple[int, int, int]:
+    """
+    Fork, with a pipe between the two.
+
+    Returns:
+        What `os.fork` does, and the ends of the pipe: for reading and for writing.
+
+    Raises:
+        OSError: the machine is short of memory, processes or descriptors.
+    """
+    reading, writing = os.pipe()
+    try:
+        return os.fork(), reading, writing
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
 
 
 def _tell(pipe: int) -> None:

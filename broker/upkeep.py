@@ -41,12 +41,18 @@ class Ticker:
         try:
             while True:
                 await asyncio.sleep(self._interval_s)
-                self._hub.upkeep()
-                tenants = [tenant for tenant in self._hub.tenants if tenant.feeds]
-                await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
-                self._audit.step()
+                try:
+                    await self._round()
+                except Exception:  # noqa: BLE001 - the next round is needed all the same
+                    _log.exception("a round of upkeep failed")
         finally:
             await self._audit.close()
+
+    async def _round(self) -> None:
+        self._hub.upkeep()
+        tenants = [tenant for tenant in self._hub.tenants if tenant.feeds]
+        await asyncio.gather(*(self._tick(tenant) for tenant in tenants))
+        self._audit.step()
 
     async def _tick(self, tenant: Tenant) -> None:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from broker.attendance import Attendance
 from broker.core.cursor import Cursor
 from broker.core.errors import TokenExpired
@@ -131,3 +133,20 @@ def test_a_token_that_comes_back_is_remembered_anew(loop: SteppingLoop) -> None:
     _, outlet = stand.join(grants)
     loop.advance(300.0)
     assert 1 == len(outlet.ends)
+
+
+def test_one_that_cannot_be_ended_keeps_no_other(
+    loop: SteppingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of one session's end neither lets others of its token live on nor is hidden."""
+    stand = Stand(loop)
+    grants = stand.grants(10)
+    sessions = [stand.join(grants)[0] for _ in range(5)]
+    faulty = next(iter(stand.attendance))
+
+    def fail(*_: object) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(faulty.outlet, "end", fail)
+    loop.advance(11)
+    assert all(session.state is State.CLOSED for session in sessions)

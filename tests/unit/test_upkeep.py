@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from broker.hub import PING_CHANNEL
-from broker.upkeep import LAG_WATCH_S, Heart, LagWatch
+from broker.upkeep import LAG_WATCH_S, Heart, LagWatch, Ticker
 from tests.support.fanout import Fanout
 from tests.support.outlets import RecordingOutlet
 from tests.support.stepping import SteppingLoop
@@ -100,3 +100,29 @@ def test_lateness_of_the_loop_is_observed() -> None:
     loop.advance(5.0)
     assert 3 == len(seen)
     loop.close()
+
+
+def test_a_round_that_fails_is_not_the_last(
+    node: Fanout, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of one round of upkeep is logged, and the clock goes on with the next."""
+    node.attach("a")
+    faults = [ValueError("a fault")]
+    really_upkeep = node.hub.upkeep
+
+    def upkeep() -> None:
+        if faults:
+            raise faults.pop()
+        really_upkeep()
+
+    monkeypatch.setattr(node.hub, "upkeep", upkeep)
+    with node.loop.inside():
+        ticking = node.loop.create_task(Ticker(node.hub, node.sync, node.audit, 1.0).run())
+    before = node.tenant.high_water
+    node.loop.advance(1.5)
+    assert before == node.tenant.high_water
+    assert "a fault" in caplog.text
+    node.loop.advance(5.0)
+    assert before < node.tenant.high_water
+    ticking.cancel()
+    node.loop.settle()
