@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable, Iterable
+from math import ceil
 import asyncio
 import contextlib
 import random
@@ -59,6 +60,9 @@ LINGER_S = 60.0
 DRAIN_SLACK_S = 0.05
 """Delay of a drain that is caught up with at once: less than anybody notices."""
 
+PIECE_WRITES = 8
+"""Writes of a message that take as long as one of a piece, to a session that catches up."""
+
 UNKNOWN_RETENTION = Retention(0, 0)
 """Of a channel that no pattern matches any more."""
 
@@ -96,9 +100,12 @@ class Node:
         self._loop = loop
         self.wheel = Wheel(loop)
         self._pump = Pump(loop, settings.slice_writes, settings.max_rest_ms / 1000)
+        # Pieces are as large as they may be: no rest would have more written at once.
+        self._catch_ups = Pump(loop, ceil(settings.slice_writes / PIECE_WRITES), 0.0)
         self._write_path = path_of(settings.io_uring)
         self.hub = Hub(
             turns=self._pump,
+            catch_ups=self._catch_ups,
             limits=FeedLimits(
                 settings.cohort_size,
                 settings.write_buffer_bytes,
@@ -326,6 +333,7 @@ class Node:
         if self._traces is not None:
             await self._loop.run_in_executor(None, self._traces.close)
         self._pump.stop()
+        self._catch_ups.stop()
         self._write_path.close()
         self._lag_watch.stop()
         self.wheel.stop()

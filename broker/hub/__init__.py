@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from broker.hub.hub import PING_CHANNEL, Hub, ping_message
+from broker.hub.hub import Hub
+from broker.hub.pings import PING_CHANNEL, ping_message
 
 __all__ = ["PING_CHANNEL", "Hub", "ping_message"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from broker.core.cursor import START, Cursor
-from broker.core.encoder import Encoder, Gap
+from broker.core.encoder import Encoder
 from broker.core.recovery import merge
 from broker.core.session import Session, Slow, State
 from broker.hub.channel import Channel, Late
@@ -13,6 +13,7 @@ from broker.hub.cohort import Beat, Cohort, Cohorts
 from broker.hub.owed import Owed
 from broker.hub.replay import Piece
 from broker.hub.run import Run
+from broker.hub.shelf import encode, make
 from broker.hub.slow import catch_up, is_conflated, send_away
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings
 
@@ -109,7 +110,8 @@ class Feed:
         yield from self.lagging
 
     @property
-    def _limit_bytes(self) -> int:
+    def limit_bytes(self) -> int:
+        """Most that one write holds, one message excepted."""
         limits = self.around.limits
         return limits.answer_bytes if self.encoder.once else limits.piece_bytes
 
@@ -160,6 +162,7 @@ class Feed:
         """Stop taking messages: a channel is being synchronised with the store."""
         if not self.held:
             self._run.rise(self.safe_cursor())  # cursors up to here were handed out
+            self.around.shelf.clear()
         self.held += 1
 
     def release(self, late: Late | None = None) -> None:
@@ -179,7 +182,7 @@ class Feed:
             self.wake()
             for session in self.lagging:
                 if not session.blocked:
-                    self._turns.queue(session)
+                    self.resume(session)
 
     def _catch_up_with_rings(self) -> None:
         if self._owed:
@@ -215,7 +218,7 @@ class Feed:
         known = self._run.joined
         if known is not None and known[0] == position and known[1] == end:
             return known[2], known[3]
-        frames = self._run.frames(position, end, self._limit_bytes)
+        frames = self._run.frames(position, end, self.limit_bytes)
         stop = position + len(frames)
         data = self.encoder.join(frames, self.cursor_at(stop), None)
         self._run.joined = (position, end, data, stop)
@@ -302,7 +305,7 @@ class Feed:
 
     def resume(self, session: Session) -> None:
         """Give a lagging session its turn to catch up."""
-        self._turns.queue(session)
+        self.around.catch_ups.queue(session)
 
     def catch_up(self, session: Session) -> int:
         """
@@ -315,31 +318,21 @@ class Feed:
             return 0
         owed = self._owed.take(session)
         if owed is not None:
-            return self._send(session, self._encode(session, owed, owed.gaps))
+            return self._send(session, encode(self, session, owed, owed.gaps))
         position = session.position
         is_whole = not is_conflated(session, self.channels)
         if is_whole and position is not None and self._run.has(position):
             return self._catch_up_in_run(session, position)
-        piece = self.collect(session.cursor, self._limit_bytes, session.slow)
-        if piece is None:
+        made = make(self, session, is_whole=is_whole)
+        if made is None:
             self.around.refill(self, session)
-        elif piece.frames or piece.gaps:
-            head = self._run.head if piece.complete else None
-            session.advance(piece.cursor, head)
-            data = self._encode(session, piece, session.untold(piece.gaps))
-            return self._send(session, data, head)
+        elif made.piece.frames or made.piece.gaps:
+            head = self._run.head if made.piece.complete else None
+            session.advance(made.piece.cursor, head)
+            return self._send(session, made.data, head)
         elif not self.held:
             self._go_live(session, self._run.head)
         return 0
-
-    def _encode(self, session: Session, piece: Piece, gaps: Sequence[Gap]) -> bytes:
-        frames = piece.frames
-        self.flow.replay(len(frames), gap=any(not gap.skipped for gap in gaps))
-        self.flow.skipped += sum(gap.skipped for gap in gaps)
-        if gaps and session.notices:
-            frames = [*map(self.encoder.gap, gaps), *frames]
-        first = max((gap.first for gap in gaps), default=None)
-        return self.encoder.join(frames, piece.cursor, first) if frames or gaps else b""
 
     def _catch_up_in_run(self, session: Session, position: int) -> int:
         host = self.cohorts.host(position)
@@ -361,7 +354,7 @@ class Feed:
         elif sent and position is not None:
             self._go_live(session, position)
         elif sent:
-            self._turns.queue(session)
+            self.resume(session)
         return 1
 
     def _go_live(self, session: Session, position: int) -> None:

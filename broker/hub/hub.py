@@ -18,13 +18,12 @@ from broker.hub.channel import Channel
 from broker.hub.feed import Feed
 from broker.hub.flow import Flows
 from broker.hub.idle import MOST_CHANNELS, Idle
+from broker.hub.pings import PING_CHANNEL, ping_message
+from broker.hub.shelf import Shelf
 from broker.hub.slow import review
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
 from broker.hub.tenant import Tenant
 from broker.writing.path import PlainPath, WritePath
-
-PING_CHANNEL = "ping"
-"""The channel that every node makes for its own sessions (D24)."""
 
 RING_BYTES = 256 * 2**20
 """Memory of local rings, where nothing else is said: a fraction of a small machine."""
@@ -48,7 +47,8 @@ class Hub:
     Hands announcements to rings and feeds (a `Sink`), and owns both.
 
     Args:
-        turns: The pump.
+        turns: The pump of cohorts.
+        catch_ups: That of sessions that catch up; the same by default.
         limits: Bounds of feeds.
         retention: Gives a channel's retention.
         clock: Loop time in seconds.
@@ -81,8 +81,10 @@ class Hub:
         pattern: Callable[[str], str] = lambda _: "",
         slow_policy: Callable[[str], SlowPolicy] = lambda _: SlowPolicy.CATCH_UP,
         path: WritePath | None = None,
+        catch_ups: Turns | None = None,
     ) -> None:
         self._turns = turns
+        self._catch_ups = catch_ups or turns
         self._limits = limits
         self._path = path or PlainPath()
         self._retention = retention
@@ -91,6 +93,7 @@ class Hub:
         self._clock = clock
         self._tenants: dict[str, Tenant] = {}
         self._around: dict[Tenant, Surroundings] = {}
+        self._shelf = Shelf()
         self._feeds: dict[FeedKey, Feed] = {}
         self.idle = Idle(linger_s, idle_channels)
         self.budget = Budget(ring_bytes, self._timed_channels)
@@ -195,9 +198,11 @@ class Hub:
         if around is None:
             around = self._around[tenant] = Surroundings(
                 self._turns,
+                self._catch_ups,
                 self.flows,
                 self._limits,
                 self._path,
+                self._shelf,
                 high_water=lambda: tenant.high_water,
                 refill=partial(self._sync.refill, tenant),
                 emptied=self._retire,
@@ -339,6 +344,7 @@ class Hub:
     def upkeep(self) -> None:
         """Drop what nobody uses any more; to be called about once a second."""
         self.sweep()
+        self._shelf.clear()
         self.budget.keep()
         for feed in self._feeds.values():
             review(feed)
@@ -381,12 +387,6 @@ class Hub:
             now = tenant.high_water.time
             for channel in tenant.channels.values():
                 yield channel, now
-
-
-def ping_message(timestamp: float, cursor: Cursor) -> Message:
-    """Make a message of the ping channel; its id is the timestamp in whole seconds."""
-    body = b'{"timestamp":%.6f}' % timestamp
-    return Message(int(timestamp), PING_CHANNEL, body, cursor, cursor)
 
 
 def _append(channel: Channel, message: Message, touched: set[Feed]) -> None:

@@ -115,7 +115,7 @@ def review(feed: Feed) -> None:
     if feed.lagging and _any(feed.channels, SlowPolicy.CLOSE):
         for session in feed.lagging:
             if session.slow is not None:
-                feed.around.turns.queue(session)
+                feed.resume(session)
 
 
 def _replay_newest(

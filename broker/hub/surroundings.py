@@ -10,6 +10,7 @@ from broker.core.encoder import Encoder
 from broker.core.session import Session
 from broker.hub.flow import Flows
 from broker.hub.pump import Turn
+from broker.hub.shelf import Shelf
 from broker.writing.path import WritePath
 
 if TYPE_CHECKING:
@@ -62,10 +63,12 @@ class Surroundings(NamedTuple):
     What the feeds of a tenant share.
 
     Attributes:
-        turns: Where cohorts and lagging sessions wait for their turn to write.
+        turns: Where cohorts wait for their turn to write.
+        catch_ups: Where lagging sessions do.
         flows: Where what they write is counted.
         limits: Bounds.
         path: How cohorts are written to.
+        shelf: What those who came back were written lately.
         high_water: Gives the cursor up to which announcements were handed to this node.
         refill: Called with a session whose cursor the local rings do not reach back to; the
             session is queued again once they do.
@@ -74,9 +77,11 @@ class Surroundings(NamedTuple):
     """
 
     turns: Turns
+    catch_ups: Turns
     flows: Flows
     limits: FeedLimits
     path: WritePath
+    shelf: Shelf
     high_water: Callable[[], Cursor]
     refill: Callable[[Feed, Session], None]
     emptied: Callable[[Feed], None]

@@ -9,6 +9,7 @@ from broker.core.session import Session
 from broker.hub.channel import Channel
 from broker.hub.feed import Feed
 from broker.hub.flow import Flows
+from broker.hub.shelf import Shelf
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings
 from broker.writing.path import PlainPath
 from tests.support.messages import at
@@ -57,9 +58,11 @@ class FeedStand:
                 channel.release()
         around = Surroundings(
             self.pump,
+            self.pump,
             Flows(),
             FeedLimits(cohort_size, piece_bytes, piece_bytes),
             PlainPath(),
+            Shelf(),
             high_water=lambda: self.mark,
             refill=lambda _, session: self.refills.append(session),
             emptied=lambda _: self._count(),

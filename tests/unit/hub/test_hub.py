@@ -274,6 +274,22 @@ def test_quiet_rings_lose_their_old_messages(make_fanout: MakeFanout) -> None:
     assert (0, 0) == (len(node.channel("a").ring), node.hub.ring_bytes)
 
 
+def test_upkeep_forgets_what_those_who_came_back_were_written(make_fanout: MakeFanout) -> None:
+    """A second later, hardly anybody comes back to the same place any more."""
+    node = make_fanout()
+    node.attach("a")
+    for _ in range(2):
+        node.publish("a")
+        node.loop.settle()
+    outlet = node.attach("a", cursor=node.log[0].cursor)
+    assert 1 == len(outlet.ids)
+    shelf = node.feed("a").around.shelf
+    assert shelf._made
+    with node.loop.inside():
+        node.hub.upkeep()
+    assert not shelf._made
+
+
 def test_a_hub_without_synchroniser_says_so() -> None:
     """It must be named before the first feed."""
     hub = Hub(
