@@ -152,7 +152,12 @@ class Node:
         self.publisher = Publisher(
             self._store,
             self.hub.high_water,
-            PublishLimits(settings.group_commit_messages, settings.publish_queue_messages),
+            PublishLimits(
+                settings.group_commit_messages,
+                settings.publish_queue_messages,
+                call_bytes=settings.group_commit_bytes,
+                queue_bytes=settings.publish_queue_bytes,
+            ),
             self.hub.wrote,
             self._accepted if settings.events_channel else stopwatch.accepted,
         )

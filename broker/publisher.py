@@ -27,15 +27,20 @@ class PublishLimits(NamedTuple):
     Attributes:
         call_messages: Messages in one store call at most, one publication excepted.
         queue_messages: Messages that may wait for the store; beyond, publishers get 503.
+        call_bytes: Bytes of messages in one store call at most, one publication excepted.
+        queue_bytes: Bytes of messages that may wait for the store; beyond, publishers get 503.
     """
 
     call_messages: int = 512
     queue_messages: int = 20_000
+    call_bytes: int = 2**20
+    queue_bytes: int = 64 * 2**20
 
 
 class _Waiting(NamedTuple):
     publication: Publication
     answer: asyncio.Future[Stored]
+    size: int
 
 
 class Publisher:
@@ -69,6 +74,7 @@ class Publisher:
         self._queues: dict[str, deque[_Waiting]] = {}
         self._background = Background()
         self._queued = 0
+        self._queued_bytes = 0
 
     @property
     def queued(self) -> int:
@@ -95,15 +101,11 @@ class Publisher:
         Raises:
             Unavailable: too much is waiting already; nothing was stored.
         """
-        count = len(publication.drafts)
-        if self._queued and self._queued + count > self._limits.queue_messages:
-            raise Unavailable(
-                f"{self._queued} messages wait for the store already",
-                limit=self._limits.queue_messages,
-                setting="publish_queue_messages",
-            )
-        waiting = _Waiting(publication, asyncio.get_running_loop().create_future())
+        count, size = len(publication.drafts), _size(publication)
+        self._check_room(count, size)
+        waiting = _Waiting(publication, asyncio.get_running_loop().create_future(), size)
         self._queued += count
+        self._queued_bytes += size
         queue = self._queues.get(tenant)
         if queue is None:
             queue = self._queues[tenant] = deque()
@@ -116,6 +118,21 @@ class Publisher:
         """Wait until everything that was accepted is stored or refused."""
         await self._background.join()
 
+    def _check_room(self, count: int, size: int) -> None:
+        limits = self._limits
+        if self._queued and self._queued + count > limits.queue_messages:
+            raise Unavailable(
+                f"{self._queued} messages wait for the store already",
+                limit=limits.queue_messages,
+                setting="publish_queue_messages",
+            )
+        if self._queued and self._queued_bytes + size > limits.queue_bytes:
+            raise Unavailable(
+                f"{self._queued_bytes} bytes of messages wait for the store already",
+                limit=limits.queue_bytes,
+                setting="publish_queue_bytes",
+            )
+
     async def _commit_all(self, tenant: str, queue: deque[_Waiting]) -> None:
         try:
             while queue:
@@ -124,18 +141,25 @@ class Publisher:
             del self._queues[tenant]
 
     def _next(self, queue: deque[_Waiting]) -> list[_Waiting]:
+        limits = self._limits
         batch = [queue.popleft()]
-        count = len(batch[0].publication.drafts)
+        count, size = len(batch[0].publication.drafts), batch[0].size
         while queue:
             more = len(queue[0].publication.drafts)
-            if count + more > self._limits.call_messages:
+            if count + more > limits.call_messages or size + queue[0].size > limits.call_bytes:
                 break
+            size += queue[0].size
             batch.append(queue.popleft())
             count += more
         self._queued -= count
-        return batch
+        self._queued_bytes -= size
+        # Whoever gave up waiting was told so, and may have sent it again: a store that comes back
+        # need not be given it as well.
+        return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
     async def _commit(self, tenant: str, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
         publications = [waiting.publication for waiting in batch]
         try:
             outcomes = await self._store.publish(tenant, publications, self._floor(tenant))
@@ -160,3 +184,7 @@ class Publisher:
                 waiting.answer.set_exception(outcome)
             else:
                 waiting.answer.set_result(outcome)
+
+
+def _size(publication: Publication) -> int:
+    return sum([len(draft.body) for draft in publication.drafts])

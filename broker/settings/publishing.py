@@ -58,11 +58,25 @@ class Publishing:
         doc="Messages of different requests that are stored in one call, if so many wait.",
         why="Most of what can be saved is saved by 64; 512 keeps the store busy 3 ms at a time.",
     )
+    group_commit_bytes: int = setting(
+        Bytes(1, 2**30),
+        2**20,
+        doc="Length of the messages of different requests that are stored in one call.",
+        why="Long messages keep the store busy like many short ones, and a call that announces "
+        "more at once than the store buffers for a process (by default 32 MB) cuts that off.",
+    )
     publish_queue_messages: int = setting(
         Whole(1, 10_000_000, "messages"),
         20_000,
         doc="Messages that may wait for the store; more are refused with 503.",
         why="Two full batches; at 50,000 messages a second nobody waits longer than half a second.",
+    )
+    publish_queue_bytes: int = setting(
+        Bytes(1, 2**40),
+        64 * 2**20,
+        doc="Length of the messages that may wait for the store; more are refused with 503.",
+        why="A thousand messages of the greatest length; a store that is away must not cost "
+        "the process its memory.",
     )
     publish_wait_s: float = setting(
         Seconds(0.05, 300.0),

@@ -175,6 +175,52 @@ def test_a_publisher_that_has_gone_disturbs_nobody(loop: SteppingLoop) -> None:
     assert 1 == len(there.result().stamps)
 
 
+def test_what_nobody_waits_for_any_more_is_not_stored(loop: SteppingLoop) -> None:
+    """Who gave up while it was still queued may send it again; it is stored once then."""
+    stand = Stand(loop)
+    first = stand.publish()
+    loop.settle()
+    gone, there, also_gone = stand.publish(), stand.publish(), stand.publish(tenant="other")
+    loop.settle()
+    gone.cancel()
+    stand.let_go()
+    stand.let_go()
+    again = stand.publish()
+    stand.let_go()
+    assert [1, 2, 3] == [task.result().stamps[0].id for task in (first, there, again)]
+    assert 0 == stand.publisher.queued
+    assert also_gone.done()
+
+
+def test_a_call_has_so_many_bytes_at_most(loop: SteppingLoop) -> None:
+    """A publication that is larger alone still goes, alone."""
+    stand = Stand(loop, PublishLimits(call_bytes=8))  # a message here has two
+    tasks = [stand.publish(count) for count in (1, 2, 2, 9, 1)]
+    for _ in range(5):
+        stand.let_go()
+    assert [2, 1, 1, 1] == [count for _, count, _ in stand.store.calls]
+    assert all(task.done() for task in tasks)
+
+
+def test_a_queue_has_so_many_bytes_at_most(loop: SteppingLoop) -> None:
+    """What does not fit is refused by name, whatever was queued is stored, then there is room."""
+    stand = Stand(loop, PublishLimits(queue_bytes=8))
+    first = stand.publish(9)
+    loop.settle()
+    fitting = [stand.publish(2), stand.publish(2)]
+    loop.settle()
+    refused = stand.publish()
+    loop.settle()
+    error = refused.exception()
+    assert isinstance(error, Unavailable)
+    assert ("publish_queue_bytes", 8) == (error.setting, error.limit)
+    for _ in range(3):
+        stand.let_go()
+    after = stand.publish(4)
+    stand.let_go()
+    assert all(task.result() for task in [first, *fitting, after])
+
+
 def test_tenants_do_not_wait_for_each_other(loop: SteppingLoop) -> None:
     """Each has a call of its own in flight."""
     stand = Stand(loop)
