@@ -69,7 +69,8 @@ ADVICE = {
     "too-many": "Wait as long as `Retry-After` says. `setting` names the share that is used up.",
     "unavailable": "Come back later. Publishers: the queue is full (`publish_queue_messages`,"
     " `publish_queue_bytes`) and nothing was stored. Subscribers: the node is full"
-    " (`max_connections`, `max_waiting_subscribers`), or the key set behind `jwt_keys` was never reached.",
+    " (`max_connections`, `max_waiting_subscribers`), or the key set behind `jwt_keys` was never"
+    " reached.",
     "store-unavailable": "Come back later; look at the store. A publish may be stored or not: the"
     " same `Idempotency-Key` stores it once.",
     "draining": "Come back later, or go to another node at once; the cursor counts there too.",
