@@ -50,8 +50,10 @@ class BatchedPath:
 
     def write(self, aim: Aim, data: bytes) -> list[Short]:
         """Write to each; see `WritePath.write`."""
-        uring = self._uring
         descriptors, requests = aim
+        if not requests:
+            return self._plain.write(aim, data)
+        uring = self._uring
         short: list[Short] = []
         done = 0
         for begin in range(0, len(requests), _MOST_BYTES):
