@@ -157,6 +157,7 @@ class Node:
                 settings.publish_queue_messages,
                 call_bytes=settings.group_commit_bytes,
                 queue_bytes=settings.publish_queue_bytes,
+                linger_s=settings.publish_linger_ms / 1000,
             ),
             self.hub.wrote,
             self._accepted if settings.events_channel else stopwatch.accepted,

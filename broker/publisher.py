@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 import asyncio
 import logging
 
 from broker.background import Background
+from broker.commit_queue import CommitQueue, Waiting
 from broker.core.cursor import Cursor
 from broker.core.errors import BrokerError, Unavailable
+from broker.gathering import Gathering
 from broker.store.base import Publication, Store, Stored
 
 _log = logging.getLogger(__name__)
 
+MOST_GATHERINGS: Final = 1024
+"""Tenants of which the gathering is remembered while nothing of theirs waits."""
 
 Accepted = Callable[[str, Publication, asyncio.Future[Stored]], None]
 """Hears of publications that were queued."""
@@ -29,18 +33,14 @@ class PublishLimits(NamedTuple):
         queue_messages: Messages that may wait for the store; beyond, publishers get 503.
         call_bytes: Bytes of messages in one store call at most, one publication excepted.
         queue_bytes: Bytes of messages that may wait for the store; beyond, publishers get 503.
+        linger_s: Seconds that a call waits for further messages, where others are to be expected.
     """
 
     call_messages: int = 512
     queue_messages: int = 20_000
     call_bytes: int = 2**20
     queue_bytes: int = 64 * 2**20
-
-
-class _Waiting(NamedTuple):
-    publication: Publication
-    answer: asyncio.Future[Stored]
-    size: int
+    linger_s: float = 0.0
 
 
 class Publisher:
@@ -48,7 +48,8 @@ class Publisher:
     Commits publications in groups.
 
     While one store call of a tenant is in flight, further publications queue and leave together
-    in the next one, in the order in which they came (`design.md` section 10, rule 7).
+    in the next one, in the order in which they came (`design.md` section 10, rule 7). Where others
+    are to be expected, a call waits for them a little (see `Gathering`).
 
     Args:
         store: Where messages go.
@@ -71,7 +72,8 @@ class Publisher:
         self._limits = limits
         self._wrote = wrote
         self._accepted = accepted
-        self._queues: dict[str, deque[_Waiting]] = {}
+        self._queues: dict[str, CommitQueue] = {}
+        self._gatherings: OrderedDict[str, Gathering] = OrderedDict()
         self._background = Background()
         self._queued = 0
         self._queued_bytes = 0
@@ -103,14 +105,14 @@ class Publisher:
         """
         count, size = len(publication.drafts), _size(publication)
         self._check_room(count, size)
-        waiting = _Waiting(publication, asyncio.get_running_loop().create_future(), size)
+        waiting = Waiting(publication, asyncio.get_running_loop().create_future(), size)
         self._queued += count
         self._queued_bytes += size
         queue = self._queues.get(tenant)
         if queue is None:
-            queue = self._queues[tenant] = deque()
+            queue = self._queues[tenant] = self._new_queue(tenant)
             self._background.start(self._commit_all(tenant, queue))
-        queue.append(waiting)
+        queue.put(waiting)
         self._accepted(tenant, publication, waiting.answer)
         return waiting.answer
 
@@ -133,31 +135,31 @@ class Publisher:
                 setting="publish_queue_bytes",
             )
 
-    async def _commit_all(self, tenant: str, queue: deque[_Waiting]) -> None:
+    def _new_queue(self, tenant: str) -> CommitQueue:
+        gathering = self._gatherings.pop(tenant, None) or Gathering()
+        self._gatherings[tenant] = gathering
+        if len(self._gatherings) > MOST_GATHERINGS:
+            self._gatherings.popitem(last=False)
+        return CommitQueue(gathering, self._limits.linger_s)
+
+    async def _commit_all(self, tenant: str, queue: CommitQueue) -> None:
         try:
             while queue:
-                await self._commit(tenant, self._next(queue))
+                await queue.gather()
+                batch = queue.take(self._limits.call_messages, self._limits.call_bytes)
+                self._queued -= sum([waiting.messages for waiting in batch])
+                self._queued_bytes -= sum([waiting.size for waiting in batch])
+                try:
+                    await self._commit(tenant, batch)
+                finally:
+                    queue.answered(batch)
         finally:
             del self._queues[tenant]
 
-    def _next(self, queue: deque[_Waiting]) -> list[_Waiting]:
-        limits = self._limits
-        batch = [queue.popleft()]
-        count, size = len(batch[0].publication.drafts), batch[0].size
-        while queue:
-            more = len(queue[0].publication.drafts)
-            if count + more > limits.call_messages or size + queue[0].size > limits.call_bytes:
-                break
-            size += queue[0].size
-            batch.append(queue.popleft())
-            count += more
-        self._queued -= count
-        self._queued_bytes -= size
+    async def _commit(self, tenant: str, batch: list[Waiting]) -> None:
         # Whoever gave up waiting was told so, and may have sent it again: a store that comes back
         # need not be given it as well.
-        return [waiting for waiting in batch if not waiting.answer.cancelled()]
-
-    async def _commit(self, tenant: str, batch: list[_Waiting]) -> None:
+        batch = [waiting for waiting in batch if not waiting.answer.cancelled()]
         if not batch:
             return
         publications = [waiting.publication for waiting in batch]

@@ -11,7 +11,8 @@ from broker.core.cursor import START, Cursor
 from broker.core.errors import PreconditionFailed, StoreUnavailable, Unavailable
 from broker.core.message import Draft
 from broker.core.ring import Retention
-from broker.publisher import Publisher, PublishLimits
+from broker.gathering import ENOUGH_MESSAGES
+from broker.publisher import MOST_GATHERINGS, Publisher, PublishLimits
 from broker.store.base import Outcome, Publication, Stored
 from broker.store.memory import MemoryStore
 from tests.support.messages import at
@@ -91,6 +92,64 @@ def test_a_call_has_so_many_messages_at_most(loop: SteppingLoop) -> None:
         stand.let_go()
     assert [2, 1, 1, 1] == [count for _, count, _ in stand.store.calls]
     assert all(task.done() for task in tasks)
+
+
+def test_where_several_publish_at_the_same_time_a_call_waits_for_them(loop: SteppingLoop) -> None:
+    """For `linger_s` at most."""
+    stand = Stand(loop, PublishLimits(linger_s=0.002))
+    for _ in range(3):
+        stand.publish()
+    stand.let_go()
+    stand.publish()
+    loop.settle()
+    loop.advance(0.001)
+    stand.publish()
+    loop.settle()
+    assert [3] == [count for _, count, _ in stand.store.calls]
+    loop.advance(0.001)
+    assert [3, 2] == [count for _, count, _ in stand.store.calls]
+
+
+def test_a_call_waits_no_longer_once_everybody_is_here(loop: SteppingLoop) -> None:
+    """Two of three wait for the third, which was answered, and leave as soon as it is back."""
+    stand = Stand(loop, PublishLimits(linger_s=0.002))
+    for _ in range(3):
+        stand.publish()
+        loop.settle()
+    stand.let_go()
+    assert [1] == [count for _, count, _ in stand.store.calls]
+    stand.publish()
+    loop.settle()
+    assert [1, 3] == [count for _, count, _ in stand.store.calls]
+
+
+def test_one_publisher_alone_waits_for_nobody(loop: SteppingLoop) -> None:
+    """Its next message leaves at once, as does the first of every tenant."""
+    stand = Stand(loop, PublishLimits(linger_s=0.002))
+    for tenant in ("main", "main", "acme", "main"):
+        task = stand.publish(tenant=tenant)
+        stand.let_go()
+        assert task.done()
+
+
+def test_a_full_call_waits_for_nobody(loop: SteppingLoop) -> None:
+    """There is next to nothing to be saved."""
+    stand = Stand(loop, PublishLimits(linger_s=0.002))
+    for _ in range(3):
+        stand.publish()
+    stand.let_go()
+    stand.publish(ENOUGH_MESSAGES)
+    loop.settle()
+    assert [3, 1] == [count for _, count, _ in stand.store.calls]
+
+
+def test_tenants_of_which_nothing_waits_are_forgotten_in_the_end(loop: SteppingLoop) -> None:
+    """What is remembered of them is bounded."""
+    stand = Stand(loop)
+    for number in range(MOST_GATHERINGS + 10):
+        stand.publish(tenant=f"tenant{number}")
+        stand.let_go()
+    assert MOST_GATHERINGS == len(stand.publisher._gatherings)
 
 
 def test_the_floor_is_handed_to_the_store(loop: SteppingLoop) -> None:
