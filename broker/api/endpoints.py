@@ -13,6 +13,7 @@ from broker.api.boundary import Boundary
 from broker.api.channels import Channels
 from broker.api.console import Console
 from broker.api.express import Express, ExpressLimits
+from broker.api.follow import Follow
 from broker.api.health import Health
 from broker.api.intake import Intake
 from broker.api.metrics import MetricsPage
@@ -121,6 +122,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
         Endpoint("/explain", {hdrs.METH_POST: tokens.explain}),
         Endpoint("/tokens", {hdrs.METH_POST: tokens.make}),
         Endpoint("/metrics", {hdrs.METH_GET: MetricsPage(services).show}),
+        Endpoint("/channels/{channel}/follow", {hdrs.METH_GET: Follow(services).open}),
         Endpoint("/stats", {hdrs.METH_GET: health.stats}),
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),
         Endpoint("/readyz", {hdrs.METH_GET: health.ready}, keyless=True),

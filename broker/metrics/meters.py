@@ -122,7 +122,11 @@ class Delivering:
         ("transport",),
         "Subscribers that were sent away because a channel of theirs has `slow_reader: close`.",
     )
-    sessions: Gauges = gauges("broker_sessions", "transport", "Subscribers that are attached.")
+    sessions: Gauges = gauges(
+        "broker_sessions",
+        "transport",
+        "Subscribers that are attached; `internal` are operators who follow a channel.",
+    )
     lagging: Gauges = gauges(
         "broker_sessions_lagging",
         "transport",

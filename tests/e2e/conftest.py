@@ -7,10 +7,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
 import asyncio
+import os
 
 import pytest
 
 from tests.support.broker import BrokerProcess
+from tests.support.browser import Browser, Page
+from tests.support.console import RULES, opened
 
 
 class StartBroker(Protocol):
@@ -57,3 +60,37 @@ async def start_broker() -> AsyncIterator[StartBroker]:
             )
 
         yield start
+
+
+# --- the console ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder for pictures: `TEST_ARTEFACTS`, or one of pytest's own."""
+    chosen = os.environ.get("TEST_ARTEFACTS")
+    folder = Path(chosen) if chosen else tmp_path_factory.mktemp("console")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """Give one broker to all tests of the console; each has channels and subjects of its own."""
+    rules = tmp_path_factory.mktemp("rules") / "channels.yaml"
+    rules.write_text(RULES)
+    running = BrokerProcess("--store", "memory:", "--drain-s", "0", "--config", str(rules))
+    try:
+        asyncio.run(running.start())
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, console: BrokerProcess) -> AsyncIterator[Page]:
+    """Give the console, opened; whatever is done in it, nothing may go wrong unseen."""
+    async with opened(browser, console) as page:
+        yield page
+        assert [] == page.errors
+        assert [] == await page.run("violations")

@@ -12,18 +12,26 @@ export const access = {
   set key(key) { keep(KEY, key); },
   get tenant() { return sessionStorage.getItem(TENANT) ?? ''; },
   set tenant(tenant) { keep(TENANT, tenant); },
-  needed: false,
+  needed: false, // whether a key is asked for
+  refusal: '', // why the one that was given does not do
+  later: false, // whether nobody wants to give one now
 };
 
 function keep(name, value) {
   if (value) sessionStorage.setItem(name, value);
   else sessionStorage.removeItem(name);
-  tell(false);
+  tell(false, '');
 }
 
-function tell(needed) {
-  access.needed = needed;
+function tell(needed, refusal) {
+  Object.assign(access, { needed, refusal });
   for (const listener of listeners) listener();
+}
+
+// Ask for a key, or put that off.
+export function askForKey(now) {
+  access.later = !now;
+  tell(access.needed, access.refusal);
 }
 
 // Be told when the key or tenant changed, or a key is asked for.
@@ -40,7 +48,14 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method, path, { body, headers = {}, query = {} } = {}) {
+// Nothing answers, as far as a page can know.
+export class Unreachable extends Error {
+  constructor() {
+    super('The broker cannot be reached.');
+  }
+}
+
+async function request(method, path, { body, headers = {}, query = {}, signal } = {}) {
   const asked = Object.entries(query).filter(([, value]) => value !== '' && value != null);
   const target = asked.length ? `${path}?${new URLSearchParams(asked)}` : path;
   const sent = { ...headers };
@@ -49,14 +64,15 @@ async function request(method, path, { body, headers = {}, query = {} } = {}) {
   let answer;
   try {
     answer = await fetch(target, {
-      method, body, headers: sent, cache: 'no-store', signal: AbortSignal.timeout(DEADLINE_MS),
+      method, body, headers: sent, cache: 'no-store', signal: signal ?? AbortSignal.timeout(DEADLINE_MS),
     });
   } catch {
-    throw new Error('the broker cannot be reached');
+    throw new Unreachable();
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) tell(true);
-  throw new ApiError(answer.status, await answer.json().catch(() => ({})));
+  const error = new ApiError(answer.status, await answer.json().catch(() => ({})));
+  if (answer.status === 401) tell(true, sent['X-Api-Key'] ? error.message : '');
+  throw error;
 }
 
 const json = (value) => ({
@@ -73,6 +89,8 @@ export const api = {
   messages: (name, after, limit) => read(
     request('GET', `${channel(name)}/messages`, { query: { after, limit } }),
   ),
+  // The answer as soon as it begins; its body goes on until it is aborted.
+  follow: (name, query, signal) => request('GET', `${channel(name)}/follow`, { query, signal }),
   drop: (name) => read(request('DELETE', channel(name))),
   sessions: (query) => read(request('GET', 'sessions', { query })),
   end: (session) => read(request('DELETE', `sessions/${encodeURIComponent(session)}`)),

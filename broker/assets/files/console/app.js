@@ -1,7 +1,7 @@
 // The frame: which view is shown, the key, the tenant, light and dark.
 
-import { access, onAccess } from './api.js';
-import { collect } from './collector.js';
+import { access, askForKey, onAccess } from './api.js';
+import { collect, onPoints } from './collector.js';
 import { html, render, useEffect, useRef, useState } from './dom.js';
 import { Channel } from './views/channel.js';
 import { Channels } from './views/channels.js';
@@ -15,7 +15,7 @@ import { Tokens } from './views/tokens.js';
 const VIEWS = [
   ['overview', 'Overview', () => html`<${Overview} />`],
   ['channels', 'Channels', (name) => (name ? html`<${Channel} key=${name} name=${name} />` : html`<${Channels} />`)],
-  ['sessions', 'Sessions', (channel) => html`<${Sessions} key=${channel} channel=${channel} />`],
+  ['sessions', 'Sessions', (channel, node) => html`<${Sessions} key=${`${channel}/${node}`} channel=${channel} node=${node} />`],
   ['publish', 'Publish', () => html`<${Publish} />`],
   ['subscribe', 'Subscribe', () => html`<${Subscribe} />`],
   ['tokens', 'Tokens', () => html`<${Tokens} />`],
@@ -31,32 +31,51 @@ function dress() {
 }
 
 function place() {
-  const [view, name] = location.hash.replace(/^#\/?/, '').split('/');
-  return [view || VIEWS[0][0], name === undefined ? undefined : decodeURIComponent(name)];
+  const [view, ...names] = location.hash.replace(/^#\/?/, '').split('/');
+  return [view || VIEWS[0][0], ...names.map(decodeURIComponent)];
 }
 
 function KeyDialog() {
   const dialog = useRef(null);
   const [key, setKey] = useState('');
+  const [, redraw] = useState(0);
   useEffect(() => onAccess(() => {
-    if (access.needed && !dialog.current.open) dialog.current.showModal();
+    if (access.needed && !access.later && !dialog.current.open) dialog.current.showModal();
+    redraw((count) => count + 1);
   }), []);
   const save = (event) => {
     event.preventDefault();
+    dialog.current.close('given');
     access.key = key;
     setKey('');
-    dialog.current.close();
   };
-  return html`<dialog ref=${dialog} aria-labelledby="key-title">
+  const closed = () => {
+    if (dialog.current.returnValue !== 'given') askForKey(false);
+    dialog.current.returnValue = '';
+  };
+  return html`<dialog ref=${dialog} aria-labelledby="key-title" onClose=${closed}>
     <form onSubmit=${save}>
       <h3 id="key-title">API key</h3>
       <p class="quiet">One of the broker's <code>api_keys</code>. It is kept until this tab is closed.</p>
       <label>Key <input name="key" type="password" autocomplete="off" required value=${key}
         onInput=${(event) => setKey(event.target.value)} /></label>
+      ${access.refusal && html`<p role="alert" class="bad">${access.refusal}</p>`}
       <div class="row"><button class="main">Go on</button>
         <button type="button" onClick=${() => dialog.current.close()}>Later</button></div>
     </form>
   </dialog>`;
+}
+
+// What is wrong with all views at once: nothing answers, or no key was given.
+function Trouble() {
+  const [{ error, seenAt }, setState] = useState({ error: null, seenAt: null });
+  useEffect(() => onPoints(setState), []);
+  if (!error) return null;
+  const old = seenAt && html` What is shown is of ${new Date(seenAt).toLocaleTimeString()}.`;
+  return html`<div id="broker-state" role="alert">
+    ${access.needed ? html`An API key is needed.${' '}<button type="button" onClick=${() => askForKey(true)}>Give the key</button>`
+      : html`${error.message} It is tried again every second.${old}`}
+  </div>`;
 }
 
 function Tools() {
@@ -82,7 +101,7 @@ function Tools() {
 }
 
 function App() {
-  const [[view, name], setPlace] = useState(place());
+  const [[view, ...names], setPlace] = useState(place());
   const [, redraw] = useState(0);
   const main = useRef(null);
   useEffect(() => {
@@ -99,7 +118,8 @@ function App() {
     };
   }, []);
   const [, title, show] = VIEWS.find(([key]) => key === view) ?? VIEWS[0];
-  useEffect(() => { document.title = `${name ?? title} · Broker`; }, [title, name]);
+  const name = names[0] || title;
+  useEffect(() => { document.title = `${name} · Broker`; }, [name]);
   return html`
     <header><div class="bar">
       <h1>Broker</h1>
@@ -107,7 +127,8 @@ function App() {
         <a href=${`#/${key}`} aria-current=${key === view ? 'page' : null}>${label}</a></li>`)}</ul></nav>
       <${Tools} />
     </div></header>
-    <main ref=${main} tabindex="-1" key=${access.tenant + access.key}>${show(name)}</main>
+    <${Trouble} />
+    <main ref=${main} tabindex="-1" key=${access.tenant + access.key}>${show(...names)}</main>
     <${KeyDialog} />`;
 }
 

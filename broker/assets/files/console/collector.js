@@ -8,7 +8,7 @@ const EVERY_MS = 1000;
 const KEPT = 300;
 
 const listeners = new Set();
-const state = { points: [], error: null };
+const state = { points: [], error: null, seenAt: null };
 let before = null;
 let timer = null;
 
@@ -23,6 +23,7 @@ async function look() {
     }
     before = { at, samples };
     state.error = null;
+    state.seenAt = Date.now();
   } catch (error) {
     state.error = error;
     before = null;

@@ -3,12 +3,14 @@
 import { h, render } from './vendor/preact.js';
 import { useCallback, useEffect, useMemo, useRef, useState } from './vendor/hooks.js';
 import htm from './vendor/htm.js';
+import { Unreachable } from './api.js';
 
 export const html = htm.bind(h);
 export { render, useCallback, useEffect, useMemo, useRef, useState };
 
 // Call an async function now and again, one call at a time, while the page can be seen.
-// Gives what it last returned, what went wrong, and a function that calls it now.
+// Gives what it last returned, what went wrong, and a function that calls it now. That nothing
+// answers is told once for the whole page, and no error of a view.
 export function usePolled(ask, everyMs, needs = []) {
   const [state, setState] = useState({ value: null, error: null });
   const again = useRef(() => {});
@@ -24,7 +26,7 @@ export function usePolled(ask, everyMs, needs = []) {
         const value = document.hidden ? undefined : await ask();
         if (!ended && value !== undefined) setState({ value, error: null });
       } catch (error) {
-        if (!ended) setState((old) => ({ ...old, error }));
+        if (!ended) setState((old) => ({ ...old, error: error instanceof Unreachable ? null : error }));
       }
       asking = false;
       if (!ended && everyMs) timer = setTimeout(look, everyMs);
@@ -80,6 +82,28 @@ export function duration(seconds) {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86400)} d`;
+}
+
+// How a node is called where there is little room; its whole name says no more to a person.
+export const brief = (node) => node.slice(0, 6);
+
+// Nodes whose part is missing in what is shown.
+export function Silent({ nodes }) {
+  if (!nodes?.length) return null;
+  const names = nodes.map((each) => `${brief(each.node)} (process ${each.pid} on ${each.host})`).join(', ');
+  return html`<p class="warn" role="status">No answer from ${names}: what ${nodes.length === 1 ? 'it has' : 'they have'} is missing here.</p>`;
+}
+
+// Where a rule stands, without the folders before it.
+export const placeOf = (place) => html`<span title=${place}>${place.split('/').at(-1)}</span>`;
+
+// A button that copies a text and says so.
+export function Copy({ label, text }) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => setCopied(false), [text]);
+  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true), () => setCopied(false));
+  return html`<button type="button" onClick=${copy}>${label}</button>
+    <span role="status" class="good"> ${copied ? 'copied' : ''}</span>`;
 }
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join('/')}`;

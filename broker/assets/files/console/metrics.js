@@ -43,6 +43,9 @@ export function quantile(before, after, name, share) {
   return ordered[found][0] === Infinity ? ordered[found - 1]?.[0] ?? null : ordered[found][0];
 }
 
+// Who looks at a channel from here is served like a subscriber, and is none.
+const subscribers = (samples, name) => sum(samples, name) - sum(samples, name, { transport: 'internal' });
+
 const counters = {
   published: 'broker_published_messages_total',
   delivered: 'broker_delivered_messages_total',
@@ -57,9 +60,9 @@ export function figures(before, after, seconds) {
   return {
     ...Object.fromEntries(told),
     gapsAll: sum(after, counters.gaps),
-    connections: sum(after, 'broker_connections') - sum(after, 'broker_connections', { transport: 'internal' }),
-    sessions: sum(after, 'broker_sessions'),
-    lagging: sum(after, 'broker_sessions_lagging'),
+    connections: subscribers(after, 'broker_connections'),
+    sessions: subscribers(after, 'broker_sessions'),
+    lagging: subscribers(after, 'broker_sessions_lagging'),
     channels: sum(after, 'broker_channels'),
     workers: sum(after, 'broker_workers'),
     latencyMs: thousandfold(quantile(before, after, 'broker_publish_to_socket_seconds', 0.99)),

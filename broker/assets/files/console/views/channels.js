@@ -1,7 +1,7 @@
 // Channels, by the pattern that governs them.
 
 import { api } from '../api.js';
-import { html, link, many, Problem, usePolled, useState, whole } from '../dom.js';
+import { html, link, many, placeOf, Problem, Silent, usePolled, useState, whole } from '../dom.js';
 
 const LIMIT = 1000;
 const EVERY_MS = 2000;
@@ -24,15 +24,15 @@ function Group({ pattern, rows }) {
   return html`<section class="card" aria-label=${pattern}>
     <h3 class="code">${pattern}</h3>
     <p class="quiet">${many(rows.length, 'channel')}, ${many(stored, 'message')} kept, ${many(subscribers, 'subscriber')};
-      ${rows[0].rule ? ` at most ${whole(room(rows[0]))} messages a channel, ${rows[0].rule.place}` : ''}</p>
+      ${rows[0].rule && html`${' '}at most ${many(room(rows[0]), 'message')} a channel, by ${placeOf(rows[0].rule.place)}`}</p>
     <div class="scroll"><table class="stack">
-      <caption class="quiet">Channels of ${pattern}</caption>
+      <caption class="unseen">Channels of ${pattern}</caption>
       <thead><tr><th scope="col">channel</th><th scope="col">ring</th><th scope="col">last id</th>
         <th scope="col">cursor</th><th scope="col">subscribers</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.channel}>
         <td class="wide" data-name="channel"><a href=${link('channels', row.channel)}>${row.channel}</a></td>
-        <td data-name="ring"><span><meter min="0" max=${Math.max(1, room(row))} value=${row.stored}
-          aria-label=${`ring of ${row.channel}`}></meter> ${whole(row.stored)}</span></td>
+        <td data-name="ring"><span class="line"><meter min="0" max=${Math.max(1, room(row))} value=${row.stored}
+          aria-label=${`ring of ${row.channel}`}></meter> ${whole(row.stored)} of ${whole(room(row))}</span></td>
         <td data-name="last id">${row.last_id}</td>
         <td data-name="cursor" class="code">${row.cursor ?? '–'}</td>
         <td data-name="subscribers">${row.subscribers}</td>
@@ -54,8 +54,9 @@ export function Channels() {
         ? `${many(value.channels.length, 'channel')}${value.complete ? '' : ' and more'}` : 'asking…'}</p>
     </div>
     <${Problem} error=${error} />
+    <${Silent} nodes=${value?.silent} />
     ${value && byPattern(value.channels).map(([pattern, rows]) => html`
       <${Group} key=${pattern} pattern=${pattern} rows=${rows} />`)}
-    ${value && !value.channels.length && html`<p class="quiet">The store knows no channel yet.
-      <a href="#/publish">Publish something.</a></p>`}`;
+    ${value && !value.channels.length && html`<p class="card quiet">${prefix ? 'No channel begins like that.' : html`The store knows no channel
+      yet. <a href="#/publish">Publish something</a>, and it appears here.`}</p>`}`;
 }

@@ -2,7 +2,7 @@
 
 import { Chart } from '../chart.js';
 import { onPoints } from '../collector.js';
-import { html, Problem, useEffect, useState, whole } from '../dom.js';
+import { html, useEffect, useState, whole } from '../dom.js';
 
 const milliseconds = (number) => (number === null ? '–' : `${number} ms`);
 
@@ -18,12 +18,11 @@ const TILES = [
 ];
 
 export function Overview() {
-  const [{ points, error }, setState] = useState({ points: [], error: null });
+  const [{ points }, setState] = useState({ points: [] });
   useEffect(() => onPoints(setState), []);
   const last = points.at(-1);
   return html`
     <h2>Overview</h2>
-    <${Problem} error=${error} />
     <dl class="tiles">${TILES.map(([name, show]) => html`<div key=${name}>
       <dt>${name}</dt><dd>${last ? show(last) : '–'}</dd>
     </div>`)}</dl>
@@ -37,5 +36,5 @@ export function Overview() {
       <${Chart} title="Trouble a second" points=${points}
         series=${[['gaps told', 'gaps'], ['refusals', 'refusals']]} />
     </div>
-    <p class="quiet">Each second, of ${last?.workers > 1 ? `all ${last.workers} workers of ` : ''}this node.</p>`;
+    <p class="quiet">Numbers of every second, of ${last?.workers > 1 ? `all ${last.workers} workers of this machine` : 'this process'}.</p>`;
 }

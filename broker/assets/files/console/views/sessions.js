@@ -1,7 +1,7 @@
-// Who is subscribed here.
+// Who is subscribed, to whichever process.
 
 import { api } from '../api.js';
-import { Danger, duration, html, link, many, Problem, usePolled, useState } from '../dom.js';
+import { brief, Danger, duration, html, link, many, Problem, Silent, usePolled, useState } from '../dom.js';
 
 // Whoever is furthest behind comes first, then who is there for longest.
 const urgent = (one, other) => other.behind_s - one.behind_s || other.age_s - one.age_s;
@@ -17,12 +17,12 @@ function names(channels) {
   return html`${shown}${more > 0 && html`<span class="quiet" title=${channels.join('\n')}>and ${more} more</span>`}`;
 }
 
-export function Sessions({ channel: chosen = '' }) {
+export function Sessions({ channel: chosen = '', node = '' }) {
   const [channel, setChannel] = useState(chosen);
   const [sub, setSub] = useState('');
   const [failed, setFailed] = useState(null);
-  const ask = () => api.sessions({ channel, sub, limit: LIMIT });
-  const { value, error, again } = usePolled(ask, EVERY_MS, [channel, sub]);
+  const ask = () => api.sessions({ channel, sub, node, limit: LIMIT });
+  const { value, error, again } = usePolled(ask, EVERY_MS, [channel, sub, node]);
   const end = (session) => api.end(session).then(() => setFailed(null), setFailed).then(again);
   return html`
     <h2>Sessions</h2>
@@ -31,14 +31,18 @@ export function Sessions({ channel: chosen = '' }) {
         onInput=${(event) => setChannel(event.target.value)} /></label>
       <label>Of the subject <input name="sub" value=${sub} autocomplete="off"
         onInput=${(event) => setSub(event.target.value)} /></label>
+      ${node && html`<p>Of node <code title=${node}>${brief(node)}</code>; <a href=${link('sessions', channel)}>of all nodes</a></p>`}
       <p class="quiet" role="status">${value
-        ? `${many(value.sessions.length, 'session')}${value.complete ? '' : ' and more'} of node ${value.node.slice(0, 6)}` : 'asking…'}</p>
+        ? `${many(value.sessions.length, 'session')}${value.complete ? '' : ' and more'}` : 'asking…'}</p>
     </div>
     <${Problem} error=${failed ?? error} />
-    ${value && html`<div class="card scroll"><table class="stack">
-      <caption class="quiet">Subscribers of the process that answered</caption>
+    <${Silent} nodes=${value?.silent} />
+    ${value && !value.sessions.length && html`<p class="card quiet">${channel || sub || node ? 'No session is like that.' : html`Nobody is subscribed.
+      <a href="#/subscribe">See how to.</a>`}</p>`}
+    ${value?.sessions.length > 0 && html`<div class="card scroll"><table class="stack">
+      <caption class="quiet">Subscribers of ${node ? 'one node' : 'all nodes'}, those who are furthest behind first</caption>
       <thead><tr><th scope="col">transport</th><th scope="col">subject</th><th scope="col">channels</th>
-        <th scope="col">lag</th><th scope="col">age</th><th scope="col">cursor</th>
+        <th scope="col">lag</th><th scope="col">age</th><th scope="col">cursor</th><th scope="col">node</th>
         <th scope="col">end it</th></tr></thead>
       <tbody>${value.sessions.toSorted(urgent).map((row) => html`<tr key=${row.session}>
         <td data-name="transport">${row.transport}</td>
@@ -47,6 +51,8 @@ export function Sessions({ channel: chosen = '' }) {
         <td data-name="lag">${row.lagging ? html`<span class="warn">${duration(row.behind_s)} behind</span>` : 'live'}</td>
         <td data-name="age">${duration(row.age_s)}</td>
         <td data-name="cursor" class="code">${row.cursor}</td>
+        <td data-name="node" class="code"><a href=${link('sessions', channel, row.node)} title=${row.node}
+          aria-label=${`sessions of node ${brief(row.node)}`}>${brief(row.node)}</a></td>
         <td data-name="end it"><span><${Danger} label="Disconnect"
           name=${`disconnect the ${row.transport} of ${row.sub ?? 'nobody'}`} onSure=${() => end(row.session)} /></span></td>
       </tr>`)}</tbody>

@@ -1,9 +1,10 @@
 // The exact URL of a subscription, for every transport.
 
 import { api } from '../api.js';
-import { html, Problem, useEffect, usePolled, useState } from '../dom.js';
+import { carried } from '../carried.js';
+import { Copy, html, Problem, useEffect, usePolled, useState } from '../dom.js';
 
-const TRANSPORTS = ['websocket', 'eventsource', 'longpoll', 'shortpoll'];
+const TRANSPORTS = ['websocket', 'eventsource', 'stream', 'longpoll', 'shortpoll'];
 
 // Where subscribers connect, as far as this node can know it.
 function publicUrl(address) {
@@ -32,18 +33,16 @@ export function Subscribe() {
   const [base, setBase] = useState('');
   const [names, setNames] = useState('ping');
   const [transport, setTransport] = useState('websocket');
-  const [token, setToken] = useState('');
+  const [token, setToken] = useState(carried.token);
   const [cursor, setCursor] = useState('');
-  const [copied, setCopied] = useState(false);
   useEffect(() => value && setBase((old) => old || publicUrl(value.here.public)), [value]);
   const channels = names.split(/[\s,]+/).filter((name) => name);
   const url = subscribeUrl(base, transport, channels, token.trim(), cursor.trim());
   const command = transport === 'websocket' ? `new WebSocket(${JSON.stringify(url)})` : `curl -N '${url.replaceAll("'", "'\\''")}'`;
-  const copy = () => navigator.clipboard.writeText(url).then(() => setCopied(true), () => setCopied(false));
   return html`
     <h2>Subscribe</h2>
     <${Problem} error=${error} />
-    <form class="card" onSubmit=${(event) => event.preventDefault()} onInput=${() => setCopied(false)}>
+    <form class="card" onSubmit=${(event) => event.preventDefault()}>
       <label>Public address <span class="hint">of the proxy, where there is one</span>
         <input name="base" type="url" value=${base} onInput=${(event) => setBase(event.target.value)} /></label>
       <label>Channels <input name="channels" value=${names} autocomplete="off" onInput=${(event) => setNames(event.target.value)} /></label>
@@ -58,8 +57,12 @@ export function Subscribe() {
       <div>
         <h3>The URL</h3>
         <pre id="url">${url}</pre>
+        <${Copy} label="Copy the URL" text=${url} />
+      </div>
+      <div>
+        <h3>${transport === 'websocket' ? 'In a page' : 'In a terminal'}</h3>
         <pre id="command">${command}</pre>
-        <button type="button" onClick=${copy}>Copy the URL</button> <span role="status" class="good">${copied ? 'copied' : ''}</span>
+        <${Copy} label="Copy this" text=${command} />
       </div>
     </form>`;
 }

@@ -1,7 +1,8 @@
 // What a token allows, making one, and taking tokens back.
 
 import { api } from '../api.js';
-import { Danger, html, Problem, useAction, usePolled, useState } from '../dom.js';
+import { carried } from '../carried.js';
+import { Copy, Danger, html, Problem, useAction, usePolled, useState } from '../dom.js';
 
 const split = (text) => text.split(/[\s,]+/).filter((name) => name);
 
@@ -64,6 +65,7 @@ function Make({ allowed, setToken }) {
     const asked = { sub, claims: claimsOf(claims), subscribe: split(grants), ttl_s: Number(hours) * 3600 };
     const made = await api.makeToken(asked);
     setToken(made.token);
+    carried.token = made.token;
     return made;
   });
   return html`<form class="card" aria-label="Make a token" onSubmit=${run}>
@@ -81,6 +83,7 @@ function Make({ allowed, setToken }) {
     <div><button class="main" disabled=${busy || !allowed}>Make it</button></div>
     <${Problem} error=${error} />
     <div role="status">${done && html`<pre id="token">${done.token}</pre>
+      <p><${Copy} label="Copy" text=${done.token} /> <a href="#/subscribe">Subscribe with it</a></p>
       <pre>${JSON.stringify(done.claims, null, 1)}</pre>`}</div>
   </form>`;
 }
@@ -112,7 +115,8 @@ function Revoke() {
     </div>
     <${Problem} error=${error ?? unread} />
     <p role="status" class="good">${done ? 'Revoked.' : ''}</p>
-    ${value && html`<div class="scroll"><table class="stack" id="revocations">
+    ${value && !value.revocations.length && html`<p class="quiet">No token is revoked.</p>`}
+    ${value?.revocations.length > 0 && html`<div class="scroll"><table class="stack" id="revocations">
       <caption class="quiet">${value.revocations.length}${value.complete ? '' : ' and more'} in force</caption>
       <thead><tr><th scope="col">which</th><th scope="col">issued before</th><th scope="col">until</th></tr></thead>
       <tbody>${value.revocations.map((row) => html`<tr key=${JSON.stringify(row)}>
