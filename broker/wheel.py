@@ -9,6 +9,9 @@ import logging
 
 _log = logging.getLogger(__name__)
 
+_AGAIN_S = 60.0
+"""Seconds until what failed is visited again."""
+
 
 class Timed(Protocol):
     """Something that is visited when its time comes."""
@@ -31,7 +34,8 @@ class Wheel:
 
     An item stands in the wheel once: whoever wants an earlier or later visit changes what the
     item's `due` looks at, not the wheel. So connections own no timer, and a thousand of them that
-    are due together cost one wake-up (`design.md` section 10, rule 10).
+    are due together cost one wake-up (`design.md` section 10, rule 10). One that fails is visited
+    again a minute later.
 
     Args:
         loop: Whose clock and timers are used.
@@ -95,6 +99,6 @@ class Wheel:
             again = item.due(now)
         except Exception:  # noqa: BLE001 - the others are due as well
             _log.exception("what was due failed")
-            return
+            again = now + _AGAIN_S  # pings, expiries: what is due now and then must not end
         if again is not None:
             self.add(item, again)

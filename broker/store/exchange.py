@@ -232,8 +232,8 @@ class Exchange:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._attach(connection, tenants)
-                if interrupted:
-                    await self._owner.catch_up(interrupted)
+            if interrupted:
+                await self._owner.catch_up(interrupted)  # each of its calls has a deadline
         except (StoreUnavailable, TimeoutError) as error:
             _log.debug("%s is not listened to: %s", address.name, error)
         else:

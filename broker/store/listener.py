@@ -107,9 +107,9 @@ class RedisListener(Listener):
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._exchange.want(REVOKED_TAG, {keys.announcements.encode(): REVOKED})
-                await watch.catch_up()
         except TimeoutError:
-            raise self._unavailable("did not give its revocations") from None
+            raise self._unavailable("did not confirm a subscription") from None
+        await watch.catch_up()  # in calls that have a deadline each, however many there are
 
     async def close(self) -> None:
         await self._exchange.close()

@@ -10,15 +10,18 @@ import pytest
 
 from broker.core.cursor import START
 from broker.core.errors import StoreUnavailable
+from broker.core.revocations import Revocation
 from broker.store.address import Address
+from broker.store.commands import Commands
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
+from broker.store.wire import Reply, Word
 from tests.support.node import running_node
 from tests.support.relay import Relay
 from tests.support.store_nodes import Connect, Node
 from tests.support.stores import CURRENT, StoreServer
 from tests.support.target import publish_batch
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE, eventually
 
 StartStore = Callable[..., StoreServer]
 
@@ -97,6 +100,30 @@ async def test_ticks_of_many_tenants_at_once_all_come(
         ticking = (node.listener.tick(f"t{number}", START) for number in range(60))
         assert 60 == len(await asyncio.gather(*ticking))
     await eventually(lambda: len(server.command("PUBSUB", "CHANNELS", "*:tick@0:*")) == 8)
+
+
+async def test_P9_revocations_may_take_longer_than_a_call(
+    start_store: StartStore, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, a node comes up, and comes back, with all of them."""
+    server = start_store("--zset-max-listpack-entries", "0")
+    node = await connect(server.unix_url, StoreOptions(timeout_s=0.5 * PATIENCE))
+    for number in range(40):
+        await node.store.revoke(Revocation("main", 4_000_000_000, sub=str(number)))
+    really_send = Commands.send
+
+    async def send_slowly(self: Commands, *words: Word, key: str) -> Reply:
+        await asyncio.sleep(0.025 * PATIENCE)
+        return await really_send(self, *words, key=key)
+
+    monkeypatch.setattr(Commands, "send", send_slowly)
+    monkeypatch.setattr("broker.store.revoked._SCAN_MEMBERS", 1)
+    await node.listener.watch(node.recorder.revoked)
+    assert 40 == len({each.sub for each in node.recorder.revocations})
+    node.recorder.revocations.clear()
+    server.command("CLIENT", "KILL", "TYPE", "pubsub")
+    await eventually(lambda: "resumed" in node.recorder.events, 10)
+    assert 40 == len({each.sub for each in node.recorder.revocations})
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
@@ -99,6 +101,24 @@ def test_an_item_that_fails_stops_nobody(
     loop.advance(3.0)
     assert (1, 1) == (len(same.visits), len(later.visits))
     assert ["what was due failed"] == [record.message for record in caplog.records]
+
+
+def test_an_item_that_failed_comes_again(loop: SteppingLoop) -> None:
+    """A fault that passes ends nothing that is due now and then."""
+    wheel = Wheel(loop, 0.1)
+    visits: list[float] = []
+
+    class Faulty:
+        def due(self, now: float) -> float | None:
+            visits.append(now)
+            if len(visits) < 3:
+                raise ValueError(now)
+            return None
+
+    wheel.add(Faulty(), loop.time() + 1.0)
+    loop.advance(300.0)
+    assert 3 == len(visits)
+    assert all(60.0 <= second - first <= 60.3 for first, second in pairwise(visits))
 
 
 def test_an_item_that_wants_to_come_at_once_waits_for_the_next_slot(loop: SteppingLoop) -> None:
