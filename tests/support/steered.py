@@ -46,6 +46,7 @@ class SteeredStore(MemoryStore):
     Attributes:
         is_manual: Whether reads and announcements wait for the test.
         is_down: Whether every call fails.
+        room: Messages in one answer at most; what is beyond has to be read again.
         reads: Reads that were made.
         lookups: What was read last.
         ears: The listeners.
@@ -55,6 +56,7 @@ class SteeredStore(MemoryStore):
         super().__init__(clock)
         self.is_manual = False
         self.is_down = False
+        self.room = 1 << 30
         self.reads = 0
         self.lookups: Sequence[Lookup] = ()
         self.ears: list[SteeredListener] = []
@@ -73,9 +75,21 @@ class SteeredStore(MemoryStore):
         self.lookups = lookups
         await self.pass_gate()
         histories = await super().read(tenant, lookups, limit, floor)
-        copies = [history._replace(messages=list(history.messages)) for history in histories]
+        copies = [*self._cut(lookups, histories)]
         await self.pass_gate()
         return copies
+
+    def _cut(self, lookups: Sequence[Lookup], histories: Sequence[History]) -> Iterable[History]:
+        """Yield copies of histories, as far as there is room for them in one answer."""
+        room = self.room
+        for lookup, history in zip(lookups, histories, strict=True):
+            messages = list(history.messages[: max(0, room)])
+            if room <= 0 and lookup.after < history.head:
+                yield history._replace(messages=[], gap=False, complete=False)
+            else:
+                is_whole = len(messages) == len(history.messages)
+                yield history._replace(messages=messages, complete=history.complete and is_whole)
+            room -= len(messages)
 
     async def pass_gate(self) -> None:
         """

@@ -100,6 +100,10 @@ class AttachMachine(RuleBasedStateMachine):
     def fail(self, is_down: bool) -> None:
         self.node.store.is_down = is_down
 
+    @rule(room=st.sampled_from([1, 2, 5, 1 << 30]))
+    def answer_shortly(self, room: int) -> None:
+        self.node.store.room = room
+
     @rule(count=COUNTS)
     def let_go(self, count: int) -> None:
         self.node.store.let_go(count)
