@@ -21,12 +21,13 @@ from broker.api.mounts import Mounts
 from broker.api.nodes import Nodes
 from broker.api.openapi import about
 from broker.api.problems import problem
-from broker.api.publish import Publish, answer_stored
+from broker.api.publish import Publish
 from broker.api.rates import Rates
 from broker.api.revoke import Revoke
 from broker.api.router import Endpoint, Router
 from broker.api.services import Services
 from broker.api.sessions import Sessions
+from broker.api.stored import StoredAnswers
 from broker.api.tokens import Tokens
 from broker.core.errors import BrokerError
 from broker.transports.server import ServerOptions, make_server
@@ -83,7 +84,7 @@ def make_api(services: Services) -> Api:
     )
     express = publish.express = Express(
         publish.submit,
-        answer_stored,
+        StoredAnswers(),
         server,
         services.wheel,
         ExpressLimits(

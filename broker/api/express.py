@@ -89,8 +89,8 @@ class Known(NamedTuple):
 Submit = Callable[[Known, str, PublishHeaders, bytes], "Future[Stored]"]
 """Queues a message: what is known, channel, headers, body. Raises what is wrong with it."""
 
-Answer = Callable[[Stored], web.Response]
-"""Makes the answer to a publish."""
+Answer = Callable[[Stored], bytes]
+"""Makes the whole answer to a publish."""
 
 
 class Express:
@@ -346,7 +346,7 @@ class ExpressConnection(Protocol):
         """Send the answers that are there, in the order of their requests."""
         answers: list[bytes] = []
         while self._pending and self._pending[0].stored.done():
-            answers.append(serialise(self._response(self._pending.popleft().stored)))
+            answers.append(self._response(self._pending.popleft().stored))
         transport = self._transport
         if not answers or transport is None:
             return
@@ -355,12 +355,12 @@ class ExpressConnection(Protocol):
             self._resume(transport)
             self._read()
 
-    def _response(self, stored: Future[Stored]) -> web.Response:
+    def _response(self, stored: Future[Stored]) -> bytes:
         try:
             return self._express.answer(stored.result())
         except BrokerError as error:
             self._express.refused(error)
-            return problem(error)
+            return serialise(problem(error))
 
     def _end(self, error: BrokerError) -> None:
         transport = self._transport

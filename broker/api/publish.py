@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from aiohttp import web
-import orjson
 
 from broker.api.batch import BatchReader
 from broker.api.call import Call
@@ -15,17 +14,13 @@ from broker.api.express import Express, Known
 from broker.api.headers import EVENT_ID, IF_MATCH, PublishHeaders, read_headers
 from broker.api.intake import Intake
 from broker.api.media import Media, read_media
-from broker.api.problems import answer
+from broker.api.stored import answer_stored
 from broker.core.bodies import compact_json, quote_text
 from broker.core.channels import parse_channels
-from broker.core.cursor import http_date
 from broker.core.errors import BadBody, BadHeader, UnsupportedMedia
 from broker.core.message import Draft
 from broker.settings import Settings
 from broker.store.base import Publication, Stored
-
-REPLAYED = "Idempotency-Replayed"
-"""Header of the answer to a request that was answered before."""
 
 _SLICE_ITEMS = 500
 _FINGERPRINT_BYTES = 16
@@ -183,13 +178,3 @@ def fingerprint(path: str, kind: str, headers: PublishHeaders, body: bytes) -> s
         digest.update(part.encode("utf-8", "surrogateescape") + b"\n")
     digest.update(body)
     return digest.hexdigest()
-
-
-def answer_stored(stored: Stored) -> web.Response:
-    """Return the answer to a publish: where each message stands."""
-    rows = [
-        {"channel": channel, "id": number, "tag": str(tag), "time": http_date(time)}
-        for channel, number, (time, tag) in stored.stamps
-    ]
-    headers = {REPLAYED: "true"} if stored.repeated else None
-    return answer(orjson.dumps({"messages": rows}), headers=headers)

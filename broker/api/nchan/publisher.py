@@ -12,7 +12,7 @@ from broker.api.names import publish_channels
 from broker.api.nchan.forms import choose_nchan_form, nchan_facts
 from broker.api.posting import Posting
 from broker.api.problems import answer
-from broker.api.publish import REPLAYED
+from broker.api.stored import REPLAYED
 from broker.api.survey import ChannelFacts, Surveyor
 from broker.core.errors import UnknownChannel
 from broker.core.publisher_mounts import PublisherMount

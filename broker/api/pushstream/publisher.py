@@ -8,9 +8,9 @@ from broker.api.call import Call
 from broker.api.names import publish_channels
 from broker.api.posting import Posting
 from broker.api.problems import answer
-from broker.api.publish import REPLAYED
 from broker.api.pushstream.explain import CHANNEL_DELETED, DELETION_NOTICE, EXPLAIN
 from broker.api.pushstream.statistics import Statistics
+from broker.api.stored import REPLAYED
 from broker.api.survey import Surveyor
 from broker.core.publisher_mounts import PublisherMount
 from broker.settings import Settings
