@@ -93,7 +93,7 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """aiohttp's connection, with answers of ours where it would answer by itself."""
 
-    __slots__ = ("_counted", "_own", "_refuse")
+    __slots__ = ("_body", "_counted", "_own", "_refuse")
 
     def __init__(
         self, server: _Server, refuse: Refuse, own: ServerOptions, **options: object
@@ -102,6 +102,7 @@ class _Connection(web.RequestHandler):
         self._refuse = refuse
         self._own = own
         self._counted: asyncio.BaseTransport | None = None
+        self._body: StreamReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; the first head has its own deadline."""
@@ -110,6 +111,30 @@ class _Connection(web.RequestHandler):
         self._keepalive_timeout = self._own.head_s
         super().connection_made(transport)
         self._keepalive_timeout = self._own.keep_alive_s
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, and note where the body of the last request will be."""
+        super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as the loop has it
+        """
+        Keep the connection of a client that says nothing more for the answer to its request.
+
+        Of a request that is not whole, or of several, none is waited for.
+        """
+        if self._body is None or not self._body.is_eof() or self._under_way() != 1:
+            return False
+        self.close()  # behind the answer
+        return True
+
+    def _under_way(self) -> int:
+        """Return how many requests have no answer yet."""
+        queued, waiter = len(self._messages), self._waiter
+        if waiter is not None:
+            return queued
+        return queued if queued == self._request_count else queued + 1
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go, of a connection that is gone or somebody else's now."""

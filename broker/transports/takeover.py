@@ -6,9 +6,9 @@ the response that it gets. From that moment the transport belongs to our connect
 task, parser and headers are garbage: 1.5 KiB a connection instead of 14 (`design.md`, section 10).
 
 This is the one file that leans on aiohttp's inside: `RequestHandler._messages` (requests already
-parsed behind this one), `_parser` and `_upgraded` (what it is in the middle of), `_task_handler`
-(its task) and what `connection_lost` lets go. The tests of this module watch each of them; run
-them first when aiohttp moves.
+parsed behind this one), `_parser` and `_upgraded` (what it is in the middle of), `_close` (whether
+it ends behind this one), `_task_handler` (its task) and what `connection_lost` lets go. The tests of
+this module watch each of them; run them first when aiohttp moves.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def take_over(
     Give a request's connection to a protocol of ours, and send the head of its answer.
 
     What the client sent behind the request, in the same segment perhaps, reaches the new
-    connection before this returns. If the client has gone meanwhile, the new connection is at its
-    end already, and says so to any session that is bound to it.
+    connection before this returns. If the client has gone meanwhile, or has closed its side, the
+    new connection is at its end already, and says so to any session that is bound to it.
 
     The handler then binds the session and returns `TakenOver` without another `await`.
 
@@ -104,7 +104,7 @@ def take_over(
     _refuse_company(request)
     protocol, transport = request.protocol, request.transport
     connection = make()
-    if transport is None or transport.is_closing():
+    if transport is None or transport.is_closing() or sends_no_more(request):
         connection.connection_lost(None)
         return connection
     early = _release(protocol, transport, connection)
@@ -114,6 +114,11 @@ def take_over(
     if early:
         connection.data_received(early)
     return connection
+
+
+def sends_no_more(request: web.BaseRequest) -> bool:
+    """Tell whether a client has closed its side: aiohttp may answer, then it hangs up."""
+    return request.protocol._close  # noqa: SLF001  # nothing public tells
 
 
 def _refuse_company(request: web.BaseRequest) -> None:

@@ -45,6 +45,16 @@ class Publisher:
             body = await self._reader.readexactly(int(fields["content-length"]))
         return int(head.split()[1]), json.loads(body)
 
+    def send_last(self, data: bytes) -> None:
+        """Send bytes, and close this side with them."""
+        self._writer.write(data)
+        self._writer.write_eof()
+
+    async def ended(self) -> bytes:
+        """Return what comes until the other side closes."""
+        async with asyncio.timeout(5):
+            return await self._reader.read()
+
     def close(self) -> None:
         """Hang up."""
         self._writer.close()
@@ -190,3 +200,68 @@ async def test_P9_a_refused_publish_leaves_each_tenant_its_own(node: RunningNode
         status, told = await publisher.answer()
         assert (200, 1) == (status, told["stored"]), tenant
     publisher.close()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "Event-Type: gap",
+        "Event-Type: close",
+        "Event-Id: a\x01b",
+        "Event-Id: \u2028",
+        "Event-Id: a\tb",
+    ],
+)
+async def test_events_are_looked_at_on_known_ways_too(
+    node: RunningNode, publisher: Publisher, bad: str
+) -> None:
+    """Neither an event of the broker's own nor a control character gets in by a known shape."""
+    name = bad.partition(":")[0]
+    for value in ("one", "two"):
+        publisher.send(request(b"1", extra=f"{name}: {value}\r\n"))
+        assert 200 == (await publisher.answer())[0]
+    before = await stored(node)
+    publisher.send(request(b"2", extra=f"{bad}\r\n"))
+    assert 400 == (await publisher.answer())[0]
+    assert before == await stored(node)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["cold", "known"])
+async def test_P6_who_says_no_more_gets_the_answer_all_the_same(
+    node: RunningNode, known: bool
+) -> None:
+    """A publisher that closes its side with the request learns that it is stored."""
+    for body, status in ((b"1", 200), (b"{", 400)):
+        publisher = await Publisher.connect(node)
+        if known:
+            publisher.send(request(b"0"))
+            assert 200 == (await publisher.answer())[0]
+        publisher.send_last(request(body))
+        assert status == (await publisher.answer())[0]
+        assert b"" == await publisher.ended()
+        publisher.close()
+
+
+async def test_P6_several_known_publishes_and_no_more_are_all_answered(
+    node: RunningNode, publisher: Publisher
+) -> None:
+    """In order, those that are known and the one behind them that is not; then the end."""
+    other = request(b"3", extra="X-Other: 1\r\n")
+    publisher.send_last(request(b"1") + request(b"2") + other)
+    for _ in range(3):
+        assert 200 == (await publisher.answer())[0]
+    assert b"" == await publisher.ended()
+    assert ["0", "1", "2", "3"] == await stored(node)
+
+
+async def test_half_a_publish_and_no_more_is_nothing(node: RunningNode) -> None:
+    """Its connection ends at once, and nothing is stored."""
+    for known in (False, True):
+        publisher = await Publisher.connect(node)
+        if known:
+            publisher.send(request(b"0"))
+            assert 200 == (await publisher.answer())[0]
+        publisher.send_last(request(b"12345")[:-1])
+        assert b"" == await publisher.ended()
+        publisher.close()
+    assert ["0"] == await stored(node)

@@ -253,3 +253,38 @@ async def test_every_answer_says_when_it_was_made(node: RunningNode) -> None:
             await http.send(subscription(mode, ["a"], Cursor(1, 0)))
             told = parsedate_to_datetime((await http.head()).headers["Date"])
             assert abs(told.timestamp() - node.clock()) < 60, mode
+
+
+@pytest.mark.parametrize("mode", ["shortpoll", "longpoll"])
+async def test_who_says_no_more_gets_the_answer_all_the_same(node: RunningNode, mode: str) -> None:
+    """A client that closes its side with the request is answered, whether it is known or not."""
+    before = await node.now(["a"])
+    stored = await node.publish("a", 1)
+    good = f"GET {subscription(mode, ['a'], before)} HTTP/1.1\r\nHost: x\r\n\r\n"
+    bad = f"GET /{mode}/* HTTP/1.1\r\nHost: x\r\n\r\n"
+    for request, known, status in ((good, False, 200), (good, True, 200), (bad, False, 400)):
+        async with node.connect() as http:
+            if known:
+                await http.send_bytes(request.encode())
+                assert 200 == (await http.answer()).status
+            http.writer.write(request.encode())
+            http.writer.write_eof()
+            answer = await http.answer()
+            assert status == answer.status
+            if status == 200:
+                assert [stored.cursor] == [envelope.cursor for envelope in answer.envelopes]
+            assert b"" == await http.ended()
+
+
+@pytest.mark.parametrize("mode", ["longpoll", "eventsource", "stream", "websocket"])
+async def test_who_says_no_more_is_not_waited_for(node: RunningNode, mode: str) -> None:
+    """A subscriber that closes its side has left, as in the module: nothing is held for it."""
+    upgrade_lines = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+    lines = upgrade_lines if mode == "websocket" else ""
+    request = f"GET /{mode}/a HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode()
+    for _ in range(2):
+        async with node.connect() as http:
+            http.writer.write(request)
+            http.writer.write_eof()
+            await http.ended()
+            await eventually(lambda: node.sessions == 0, what="nobody is subscribed")

@@ -27,7 +27,7 @@ from broker.protocols.pushstream.wire.writing import Writing
 from broker.subscribe import Entry
 from broker.transports.front import Seat, hand_over
 from broker.transports.poll import PollConnection
-from broker.transports.takeover import TakenOver, take_over
+from broker.transports.takeover import TakenOver, sends_no_more, take_over
 
 
 class _Found(NamedTuple):
@@ -83,7 +83,7 @@ class Polling:
             await services.subscriber.settle(admitted.tenant)
         await services.check_stored(admitted, self._mount, encoder)
         found = await self._find(admitted, subscription, encoder)
-        if request.method == hdrs.METH_HEAD:
+        if request.method == hdrs.METH_HEAD or sends_no_more(request):
             return self._by_aiohttp(encoder, found, callback)
         try:
             connection = take_over(request, lambda: self._connection(encoder, callback), b"")
