@@ -39,6 +39,14 @@ MAX_KEYS = 100
 MAX_KID_CHARACTERS = 256
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+_MALFORMED = (
+    jwt.PyJWTError,
+    KeyError,  # of a member that is missing
+    ValueError,
+    TypeError,
+    binascii.Error,
+    UnsupportedAlgorithm,
+)
 _READERS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA", "oct": "HS256"}
 
 
@@ -163,7 +171,7 @@ def _parse_jwk(jwk: object, *, secrets: bool) -> Key:
         raise UnusableKey("it is a private key; give the broker the public one")
     try:
         material = jwt.get_algorithm_by_name(_READERS[kind]).from_jwk(jwk)
-    except (jwt.PyJWTError, ValueError, TypeError, binascii.Error, UnsupportedAlgorithm) as exc:
+    except _MALFORMED as exc:
         raise UnusableKey("it is malformed") from exc
     key = secret_key(material, kid) if kind == "oct" else _public_key(material, kid)
     return _pinned(key, jwk.get("alg"))

@@ -234,3 +234,17 @@ async def test_a_known_websocket_of_another_page_is_refused() -> None:
             async with node.connect() as http:
                 answer = await http.ask("/websocket/a", {**UPGRADE, "Origin": origin})
                 assert status == answer.status, origin
+
+
+@pytest.mark.parametrize("mode", ["shortpoll", "websocket", "eventsource"])
+async def test_refusals_are_explained_in_plain_characters(node: RunningNode, mode: str) -> None:
+    """Whatever a name holds, the header is visible ASCII and the body says the rest."""
+    async with node.connect() as http:
+        for name in ("%E2%82%AC*", "%C3%BC%0D%0AX:%20y", "%F0%9F%98%80/*"):
+            await http.send(f"/{mode}/{name}", UPGRADE if mode == "websocket" else {})
+            answer = await http.answer()
+            assert 400 == answer.status
+            told = answer.headers["X-Nginx-PushStream-Explain"]
+            assert told.isascii()
+            assert told.isprintable()
+            assert len(told) == len(answer.problem["detail"])

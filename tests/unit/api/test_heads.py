@@ -72,6 +72,16 @@ def test_anything_but_a_plain_publish_is_not_cut(text: bytes) -> None:
     assert cut_publish(text) is None
 
 
+@pytest.mark.parametrize("name", ["Idempotency-Key", "Event-Id", "Event-Type", "Content-Length"])
+def test_only_visible_characters_are_cut_out(name: str) -> None:
+    """What could end a line or a header stays where everything is compared."""
+    length = "" if name == "Content-Length" else "Content-Length: 2\r\n"
+    for code in range(256):
+        parts = cut_publish(head(headers=f"{length}{name}: 1%1\r\n").replace(b"%", bytes([code])))
+        values = [] if parts is None else [*parts.headers.values(), str(parts.length)]
+        assert all(0x21 <= ord(char) <= 0x7E for char in "".join(values)), code
+
+
 @given(st.binary(max_size=80), st.binary(max_size=20))
 def test_arbitrary_bytes_are_cut_or_left(line: bytes, value: bytes) -> None:
     """Whatever comes, a cut head has a plain channel and a length, and the rest is in its shape."""

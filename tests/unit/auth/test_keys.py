@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa, x25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 import pytest
 
@@ -248,6 +248,8 @@ _VALUES = st.sampled_from(["RSA", "EC", "OKP", "oct", "P-256", "Ed25519", "AQAB"
 
 
 @given(st.dictionaries(_MEMBERS, _VALUES))
+@example({"kty": "oct"})
+@example({"kty": "RSA", "n": "AQAB"})
 def test_an_arbitrary_jwk_is_refused(jwk: dict[str, object]) -> None:
     """Nothing but `UnusableKey` is raised, whatever its members are."""
     with pytest.raises(UnusableKey):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 from hypothesis import given
@@ -118,3 +119,15 @@ def test_what_is_wrong_is_refused(frame: bytes, code: int) -> None:
     with pytest.raises(FrameError) as refusal:
         read(frame)
     assert code == refusal.value.code
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """What comes to a thousand times the limit costs no more memory than the limit."""
+    bomb = deflate(b"\x00" * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FrameError):
+            inflate(bomb, 65_536)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -76,6 +76,27 @@ def test_anything_but_one_whole_head_is_not_cut(head: bytes) -> None:
     assert cut(head) is None
 
 
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@pytest.mark.parametrize(
+    ("head", "harmless"),
+    [
+        (poll("tag=1%1"), "/W0123456789"),
+        (poll("time=1%1"), f"%+:,-{LETTERS}"),
+        (poll(headers="If-None-Match: 1%1\r\n"), "/W0123456789"),
+        (poll(headers="If-Modified-Since: 1%1\r\n"), f" :,{LETTERS}"),
+        (poll(headers="Sec-WebSocket-Key: %123456789012345678901==\r\n"), f"+/={LETTERS}"),
+    ],
+)
+def test_only_harmless_characters_are_cut_out(head: bytes, harmless: str) -> None:
+    """What could end a line, a header or a parameter stays where everything is compared."""
+    for code in range(1, 256):
+        parts = cut(head.replace(b"%", bytes([code])))
+        values = [] if parts is None else [*parts.parameters.values(), *parts.headers.values()]
+        assert set("".join(values)) <= set(harmless), code
+
+
 @given(st.binary(max_size=300), st.binary(max_size=60), st.binary(max_size=60))
 def test_what_is_cut_out_can_be_put_back(line: bytes, tag: bytes, header: bytes) -> None:
     """A shape and its values together are the request, whatever the bytes: nothing is lost."""
