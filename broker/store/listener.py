@@ -28,8 +28,11 @@ from broker.store.topology import Topology
 
 _log = logging.getLogger(__name__)
 
-_TICKED_TENANTS: Final = 1024
-"""Tenants whose ticks stay subscribed; beyond, those that ticked longest ago go."""
+_TICKED_TENANTS: Final = 8192
+"""
+Tenants whose ticks stay subscribed, for some 200 bytes of the server each; beyond, those that
+ticked longest ago go.
+"""
 _PATIENCE: Final = 0.25
 """Part of the deadline after which a tick that was announced ought to have been heard."""
 
