@@ -23,6 +23,9 @@ from benchmarks.report import Setting, markdown, plots
 from benchmarks.workloads import WORKLOADS, Workload, select
 
 RESULTS = Path(__file__).parent / "results"
+PROFILES = "profiles.md"
+"""A page beside the report, written by hand."""
+
 REPETITIONS = 3
 
 PEERS: tuple[Peer, ...] = (Broker(), Nchan(), Websockets(), ws(), socket_io())
@@ -114,6 +117,8 @@ def write(
     """Write report, plots and every single result into a directory."""
     directory.mkdir(parents=True, exist_ok=True)
     text = markdown(workloads, results, setting)
+    if (directory / PROFILES).exists():
+        text += f"\nWhere the time goes in what was missed, and what was tried: [profiles]({PROFILES}).\n"
     (directory / "README.md").write_text(text)
     for name, drawing in plots(workloads, results).items():
         (directory / name).write_text(drawing)
