@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 from aiohttp import hdrs, web
 
 from broker.api.call import Call
-from broker.api.headers import PublishHeaders
+from broker.api.headers import RESERVED_EVENT_TYPES, PublishHeaders
 from broker.api.heads import PublishHead, cut_publish, plain_head
 from broker.api.media import Media
 from broker.api.problems import problem, serialise
@@ -26,7 +26,7 @@ from broker.core.errors import BodyTimeout, BrokerError, StoreUnavailable
 from broker.core.shapes import Shapes
 from broker.store.base import Stored
 from broker.transports.front import hand_over
-from broker.transports.takeover import TakenOver, take_over
+from broker.transports.takeover import TakenOver, sends_no_more, take_over
 from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
@@ -159,7 +159,7 @@ class Express:
         transport = call.request.transport
         raw = None if transport is None else self._unparsed.pop(transport, None)
         head = None if raw is None else plain_head(raw, call.request)
-        if head is None:
+        if head is None or sends_no_more(call.request):
             return response
         self._shapes.put(head.shape, Known(call.publisher, call.tenant, media, headers.if_match))
         try:
@@ -190,6 +190,7 @@ class ExpressConnection(Protocol):
         "_began_at",
         "_buffer",
         "_choked",
+        "_ended",
         "_express",
         "_fd_paused",
         "_is_new",
@@ -208,6 +209,7 @@ class ExpressConnection(Protocol):
         self._began_at = 0.0  # when the first byte of what is buffered came
         self._fd_paused = False
         self._choked = False  # whether the client does not read its answers
+        self._ended = False  # whether it sends no more
 
     @property
     def ending(self) -> bool:
@@ -246,6 +248,11 @@ class ExpressConnection(Protocol):
             self._express.traffic.leave(self._transport)
         self._transport = None
         self._pending.clear()
+
+    def eof_received(self) -> bool:
+        """Keep the connection of a client that sends no more until it has its answers."""
+        self._ended = bool(self._pending)
+        return self._ended
 
     def pause_writing(self) -> None:
         """Take nothing more from a client that does not read its answers."""
@@ -310,6 +317,8 @@ class ExpressConnection(Protocol):
             known.if_match,
             head.headers.get("Idempotency-Key", ""),
         )
+        if headers.event_type in RESERVED_EVENT_TYPES:
+            return False  # the form of a head does not show it
         try:
             stored = self._express.submit(known, head.channel, headers, body)
         except BrokerError:  # aiohttp's way says what is wrong
@@ -338,7 +347,10 @@ class ExpressConnection(Protocol):
         self._express.traffic.leave(transport)
         self._resume(transport)
         buffer, self._buffer = self._buffer, b""
-        hand_over(transport, cast("Protocol", self._express.aiohttp()), buffer)
+        protocol = cast("Protocol", self._express.aiohttp())
+        hand_over(transport, protocol, buffer)
+        if self._ended and not protocol.eof_received():
+            transport.close()
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -351,9 +363,12 @@ class ExpressConnection(Protocol):
         if not answers or transport is None:
             return
         transport.write(b"".join(answers))
-        if not self._choked:
-            self._resume(transport)
-            self._read()
+        if self._choked:
+            return
+        self._resume(transport)
+        self._read()
+        if self._ended and not self._pending and self._transport is not None:
+            transport.close()
 
     def _response(self, stored: Future[Stored]) -> bytes:
         try:

@@ -7,8 +7,8 @@ task, parser and headers are garbage: 1.5 KiB a connection instead of 14 (`desig
 
 This is the one file that leans on aiohttp's inside: `RequestHandler._messages` (requests already
 parsed behind this one), `_parser` and `_upgraded` (what it is in the middle of), `_close` (whether
-it ends behind this one), `_task_handler` (its task) and what `connection_lost` lets go. The tests of
-this module watch each of them; run them first when aiohttp moves.
+it ends behind this one), `_task_handler` (its task) and what `connection_lost` lets go. The tests
+of this module watch each of them; run them first when aiohttp moves.
 """
 
 from __future__ import annotations
