@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
+import asyncio
 import json
 import os
 import signal
@@ -54,19 +55,29 @@ class Stage(NamedTuple):
         return next(row for row in await self.rows() if row["node"] != self.asked)
 
 
+@pytest.fixture(scope="module")
+def workers() -> Iterator[BrokerProcess]:
+    """Give one broker with two workers to all these tests."""
+    broker = BrokerProcess("--workers", "2", "--drain-s", "0")
+    try:
+        asyncio.run(broker.start())
+        yield broker
+    finally:
+        broker.close()
+
+
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    """Run the broker; subscribe until both workers have somebody."""
+async def stage(workers: BrokerProcess) -> AsyncIterator[Stage]:
+    """Subscribe until both workers have somebody."""
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(BrokerProcess("--workers", "2", "--drain-s", "0"))
-        token = broker.token(app_id="100", role="operator")
+        token = workers.token(app_id="100", role="operator")
         target = subscription("websocket", [CHANNEL], None, token)
-        http = await stack.enter_async_context(connected(broker.internal))
+        http = await stack.enter_async_context(connected(workers.internal))
         asked = json.loads((await http.ask("/sessions")).body)["node"]
         stage = Stage(http, asked, [])
         await eventually(lambda: _two_nodes(stage), 20.0)
         for _ in range(MOST):
-            stage.sockets.append(await stack.enter_async_context(websocket(broker.public, target)))
+            stage.sockets.append(await stack.enter_async_context(websocket(workers.public, target)))
             nodes = {row["node"] for row in await stage.rows()}
             if len(nodes) == 2 and len(stage.sockets) >= 4:
                 break

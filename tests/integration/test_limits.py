@@ -18,6 +18,7 @@ from tests.support.node import RunningNode, running_node
 from tests.support.scrape import scrape
 from tests.support.slow import SlowStore
 from tests.support.subscribers import UPGRADE, upgrade
+from tests.support.target import publish_batch
 from tests.support.waiting import eventually
 from tests.support.wire import Answer, Http, connected, subscription, waiting
 
@@ -514,3 +515,20 @@ async def test_made_up_channels_cost_a_bounded_memory() -> None:
         assert told("limits_reached_total", limit="max_idle_channels") > 30
         await node.publish("a.b", 2)
         assert [2] == [each.message for each in (await node.poll(["a.b"], before.cursor)).envelopes]
+
+
+async def test_memory_of_rings_is_bounded_and_told_of() -> None:
+    """Beyond it rings are emptied; who needs what was in them gets it from the store."""
+    async with running_node(ring_memory_bytes=2**20, tick_s=0.1) as node:
+        began = await node.now(["a.b"])
+        async with node.websocket(["a.b"]) as socket, node.connect_internal() as http:
+            await publish_batch(http, [("a.b", "x" * 8192)] * 200)
+            assert 200 == len(await socket.envelopes(200))
+
+            async def is_told() -> bool:
+                return (await scrape(node))("limits_reached_total", limit="ring_memory_bytes") > 0
+
+            await eventually(is_told)
+            assert (await scrape(node))("ring_memory_bytes") <= 2**20
+        answer = await node.poll(["a.b"], began)
+        assert [1] == [answer.envelopes[0].id]

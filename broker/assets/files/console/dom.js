@@ -8,9 +8,11 @@ import { Unreachable } from './api.js';
 export const html = htm.bind(h);
 export { render, useCallback, useEffect, useMemo, useRef, useState };
 
+const isOfAll = (error) => error instanceof Unreachable || error.status === 401;
+
 // Call an async function now and again, one call at a time, while the page can be seen.
 // Gives what it last returned, what went wrong, and a function that calls it now. That nothing
-// answers is told once for the whole page, and no error of a view.
+// answers, or no key was given, is told once for the whole page, and no error of a view.
 export function usePolled(ask, everyMs, needs = []) {
   const [state, setState] = useState({ value: null, error: null });
   const again = useRef(() => {});
@@ -26,7 +28,7 @@ export function usePolled(ask, everyMs, needs = []) {
         const value = document.hidden ? undefined : await ask();
         if (!ended && value !== undefined) setState({ value, error: null });
       } catch (error) {
-        if (!ended) setState((old) => ({ ...old, error: error instanceof Unreachable ? null : error }));
+        if (!ended) setState((old) => ({ ...old, error: isOfAll(error) ? null : error }));
       }
       asking = false;
       if (!ended && everyMs) timer = setTimeout(look, everyMs);

@@ -37,8 +37,7 @@ export function Sessions({ channel: chosen = '', node = '' }) {
     </div>
     <${Problem} error=${failed ?? error} />
     <${Silent} nodes=${value?.silent} />
-    ${value && !value.sessions.length && html`<p class="card quiet">${channel || sub || node ? 'No session is like that.' : html`Nobody is subscribed.
-      <a href="#/subscribe">See how to.</a>`}</p>`}
+    ${value && !value.sessions.length && html`<p class="card quiet">${channel || sub || node ? 'No session is like that.' : html`Nobody is subscribed.${' '}<a href="#/subscribe">See how to.</a>`}</p>`}
     ${value?.sessions.length > 0 && html`<div class="card scroll"><table class="stack">
       <caption class="quiet">Subscribers of ${node ? 'one node' : 'all nodes'}, those who are furthest behind first</caption>
       <thead><tr><th scope="col">transport</th><th scope="col">subject</th><th scope="col">channels</th>

@@ -37,7 +37,7 @@ export function Subscribe() {
   const [cursor, setCursor] = useState('');
   useEffect(() => value && setBase((old) => old || publicUrl(value.here.public)), [value]);
   const channels = names.split(/[\s,]+/).filter((name) => name);
-  const url = subscribeUrl(base, transport, channels, token.trim(), cursor.trim());
+  const url = base && subscribeUrl(base, transport, channels, token.trim(), cursor.trim());
   const command = transport === 'websocket' ? `new WebSocket(${JSON.stringify(url)})` : `curl -N '${url.replaceAll("'", "'\\''")}'`;
   return html`
     <h2>Subscribe</h2>

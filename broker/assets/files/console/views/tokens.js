@@ -121,8 +121,8 @@ function Revoke() {
       <thead><tr><th scope="col">which</th><th scope="col">issued before</th><th scope="col">until</th></tr></thead>
       <tbody>${value.revocations.map((row) => html`<tr key=${JSON.stringify(row)}>
         <td data-name="which" class="wide">${row.jti ? `id ${row.jti}` : row.sub ? `subject ${row.sub}` : 'all of the tenant'}</td>
-        <td data-name="issued before">${row.issued_before ? new Date(row.issued_before * 1000).toLocaleString() : 'any time'}</td>
-        <td data-name="until">${new Date(row.until * 1000).toLocaleString()}</td></tr>`)}</tbody>
+        <td data-name="issued before" class="line">${row.issued_before ? new Date(row.issued_before * 1000).toLocaleString() : 'any time'}</td>
+        <td data-name="until" class="line">${new Date(row.until * 1000).toLocaleString()}</td></tr>`)}</tbody>
     </table></div>`}
   </section>`;
 }
