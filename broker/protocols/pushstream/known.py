@@ -24,36 +24,25 @@ _HOLE = b"\0"
 _LINE_END = b"\r\n"
 
 
-class _Value(NamedTuple):
-    """A value that changes: what stands before it, and what it may be."""
-
-    name: str
-    markers: tuple[bytes, ...]
-    form: re.Pattern[bytes]
-
-
-_PARAMETERS = (
-    _Value("tag", (b"&tag=", b"?tag="), re.compile(rb"(?:W/)?[0-9]{0,18}")),
-    _Value("time", (b"&time=", b"?time="), re.compile(rb"[A-Za-z0-9%+:,-]{0,64}")),
-    _Value("_", (b"&_=", b"?_="), re.compile(rb"[0-9]{1,16}")),
+_PARAMETERS = re.compile(
+    rb"[?&](?:"
+    rb"tag=((?:W/)?[0-9]{0,18})|"
+    rb"time=([A-Za-z0-9%+:,-]{0,64})|"
+    rb"_=([0-9]{1,16})"
+    rb")(?=[& ])"
 )
-_HEADERS = (
-    _Value(
-        "If-None-Match",
-        (b"\r\nIf-None-Match: ", b"\r\nif-none-match: "),
-        re.compile(rb"(?:W/)?[0-9]{1,18}"),
-    ),
-    _Value(
-        "If-Modified-Since",
-        (b"\r\nIf-Modified-Since: ", b"\r\nif-modified-since: "),
-        re.compile(rb"[A-Za-z0-9 :,]{1,40}"),
-    ),
-    _Value(
-        "Sec-WebSocket-Key",
-        (b"\r\nSec-WebSocket-Key: ", b"\r\nsec-websocket-key: "),
-        re.compile(rb"[A-Za-z0-9+/]{22}=="),
-    ),
+_PARAMETER_NAMES = ("tag", "time", "_")
+"""What changes in a query, one group of the pattern each; and what it may be."""
+
+_HEADERS = re.compile(
+    rb"\r\n(?:"
+    rb"(?:If-None-Match|if-none-match): ((?:W/)?[0-9]{1,18})|"
+    rb"(?:If-Modified-Since|if-modified-since): ([A-Za-z0-9 :,]{1,40})|"
+    rb"(?:Sec-WebSocket-Key|sec-websocket-key): ([A-Za-z0-9+/]{22}==)"
+    rb")(?=\r\n)"
 )
+_HEADER_NAMES = ("If-None-Match", "If-Modified-Since", "Sec-WebSocket-Key")
+"""What changes among the headers."""
 
 
 class Cut(NamedTuple):
@@ -80,48 +69,24 @@ def cut(head: bytes) -> Cut | None:
     Returns:
         None for anything but one whole request head, small enough, with nothing behind it.
     """
-    if len(head) > MAX_HEAD_BYTES or not head.endswith(_END) or head.count(_END) != 1:
-        return None
-    if _HOLE in head:
+    if len(head) > MAX_HEAD_BYTES or head.find(_END) != len(head) - len(_END) or _HOLE in head:
         return None
     line_end = head.find(_LINE_END)
     query = head.find(b"?", 0, line_end)
-    texts: list[tuple[int, int, str, str]] = []
-    if query >= 0:
-        for value in _PARAMETERS:
-            texts += _find(head, value, query, line_end, (b"&", b" "))
-    for value in _HEADERS:
-        texts += _find(head, value, line_end, len(head), (_LINE_END,))
-    return _take_out(head, sorted(texts))
-
-
-def _find(
-    head: bytes, value: _Value, start: int, stop: int, ends: tuple[bytes, ...]
-) -> list[tuple[int, int, str, str]]:
-    """Return where the first value of a kind begins and ends, its name and its text; or nothing."""
-    for marker in value.markers:
-        at = head.find(marker, start, stop)
-        if at < 0:
-            continue
-        begin = at + len(marker)
-        end = min((place for end in ends if (place := head.find(end, begin)) >= 0), default=begin)
-        if value.form.fullmatch(head, begin, end):
-            return [(begin, end, value.name, head[begin:end].decode("ascii"))]
-        return []
-    return []
-
-
-def _take_out(head: bytes, texts: list[tuple[int, int, str, str]]) -> Cut:
     pieces: list[bytes] = []
     parameters: dict[str, str] = {}
     headers: dict[str, str] = {}
     at = 0
-    for begin, end, name, text in texts:
-        pieces.append(head[at:begin])
-        at = end
-        if name[0].isupper():
-            headers[name] = text
-        else:
-            parameters[name] = unquote(text) if "%" in text else text
+    for match in _PARAMETERS.finditer(head, query, line_end) if query >= 0 else ():
+        group = match.lastindex or 0
+        text = match[group].decode("ascii")
+        parameters[_PARAMETER_NAMES[group - 1]] = unquote(text) if "%" in text else text
+        pieces.append(head[at : match.start(group)])
+        at = match.end(group)
+    for match in _HEADERS.finditer(head, line_end):
+        group = match.lastindex or 0
+        headers[_HEADER_NAMES[group - 1]] = match[group].decode("ascii")
+        pieces.append(head[at : match.start(group)])
+        at = match.end(group)
     pieces.append(head[at:])
     return Cut(head, _HOLE.join(pieces), parameters, headers)

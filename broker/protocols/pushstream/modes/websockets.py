@@ -95,6 +95,7 @@ class WebSockets:
         try:
             admitted = await services.admit(subscription, self._mount)
             await services.check_stored(admitted, self._mount, encoder)
+            self._learn(request, parts, subscription, answer, encoder)
             entry, frames = await self._begin(admitted, subscription, encoder)
         except BrokerError as error:
             if not services.refuse_by_close or error.setting is not None:
@@ -109,8 +110,6 @@ class WebSockets:
         )
         session = services.attach(entry, connection, admitted, notices=subscription.notices)
         self._limit(session, connection)
-        if parts is not None and self._is_alike(subscription, answer):
-            self._learn(request, parts, subscription, answer, encoder)
         return TakenOver()
 
     async def _begin(
@@ -146,11 +145,14 @@ class WebSockets:
     def _learn(
         self,
         request: web.BaseRequest,
-        parts: Cut,
+        parts: Cut | None,
         subscription: Subscription,
         answer: bytes,
         encoder: WebSocketEncoder,
     ) -> None:
+        """Have requests of this shape served in the shortest way, those that come now as well."""
+        if parts is None or not self._is_alike(subscription, answer):
+            return
         if hdrs.SEC_WEBSOCKET_KEY in parts.headers:
             template = answer.split(accept(request.headers[hdrs.SEC_WEBSOCKET_KEY]).encode())
             route = partial(self._open_again, template, encoder, subscription.notices)
