@@ -131,9 +131,8 @@ class PollConnection(Connection):
         self._busy = False
         if not self._answers.keep_alive:
             self._finish(b"")
-        elif self.early:
-            early, self.early = self.early, b""
-            self.data_received(early)
+        elif self.early and not self._paused:
+            self._read_early()
         elif not self._timed:
             self._set_deadline(self.limits.idle_s)
         else:
@@ -147,6 +146,10 @@ class PollConnection(Connection):
         if not self._timed:
             self._timed = True
             self._wheel.add(self, min(self._deadline, now + VISIT_S))
+
+    def _read_early(self) -> None:
+        early, self.early = self.early, b""
+        self.data_received(early)
 
     # --- the next request (a `Seat`) -----------------------------------------------------------
 
@@ -200,16 +203,22 @@ class PollConnection(Connection):
     # --- what the loop and the wheel say -------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Keep the next request until this one is answered, then hand it on."""
+        """Keep the next request until this one is answered and taken, then hand it on."""
         if self._ending:
             return
-        if not self._busy:
+        if not self._busy and not self._paused:
             if not self._desk.serve(data, self):
                 self.decline(data)
             return
         self.early += data
         if len(self.early) > self.limits.max_early_bytes and self._transport is not None:
             self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Take note that the client has taken its answer; the next request may be there."""
+        super().resume_writing()
+        if self.early and not self._busy and not self._ending:
+            self._read_early()
 
     def due(self, now: float) -> float | None:
         """End the hold with what there is: nothing; close a connection nobody uses."""
