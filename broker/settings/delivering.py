@@ -42,7 +42,8 @@ class Delivering:
     slice_writes: int = setting(
         Whole(1, 65_536, "writes"),
         256,
-        doc="Writes after which the process looks for new publishes and announcements.",
+        doc="Writes after which the process looks for new publishes and announcements; one to a "
+        "subscriber that catches up counts as eight.",
         why="About a millisecond of work.",
     )
     io_uring: str = setting(
