@@ -111,6 +111,10 @@ class Guard:
             raise Forbidden(f"this key may speak for the tenant {shown(bound)} alone", field=TENANT)
         return Principal(name, bound or named or MAIN_TENANT)
 
+    def trusts(self, headers: Mapping[str, str]) -> bool:
+        """Tell whether a request comes with a key that is known, or none is needed."""
+        return not self._keys or self._keys.find(_presented(headers)) is not None
+
     def _found(self, headers: Mapping[str, str]) -> Principal:
         key = _presented(headers)
         if not key:

@@ -72,7 +72,10 @@ def make_api(services: Services) -> Api:
 
     server = make_server(
         Boundary(
-            Router(endpoints(services, publish)), Mounts(services, intake), guard, services.refused
+            Router(endpoints(services, publish, guard)),
+            Mounts(services, intake),
+            guard,
+            services.refused,
         ).handle,
         refuse,
         ServerOptions(
@@ -98,9 +101,14 @@ def make_api(services: Services) -> Api:
     return Api(server, express)
 
 
-def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
+def endpoints(services: Services, publish: Publish, guard: Guard) -> Sequence[Endpoint]:
     """
     Return every internal endpoint.
+
+    Args:
+        services: What the endpoints work with.
+        publish: Takes messages.
+        guard: Knows who has a key.
 
     Source: `design.md` section 7.
     """
@@ -115,6 +123,7 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
             {hdrs.METH_GET: channels.show, hdrs.METH_DELETE: channels.delete},
         ),
         Endpoint("/channels/{channel}/messages", {hdrs.METH_GET: channels.messages}),
+        Endpoint("/channels/{channel}/follow", {hdrs.METH_GET: Follow(services).open}),
         Endpoint("/revoke", {hdrs.METH_POST: revoke.revoke}),
         Endpoint("/revocations", {hdrs.METH_GET: revoke.list}),
         Endpoint("/sessions", {hdrs.METH_GET: sessions.list}),
@@ -123,11 +132,10 @@ def endpoints(services: Services, publish: Publish) -> Sequence[Endpoint]:
         Endpoint("/explain", {hdrs.METH_POST: tokens.explain}),
         Endpoint("/tokens", {hdrs.METH_POST: tokens.make}),
         Endpoint("/metrics", {hdrs.METH_GET: MetricsPage(services).show}),
-        Endpoint("/channels/{channel}/follow", {hdrs.METH_GET: Follow(services).open}),
         Endpoint("/stats", {hdrs.METH_GET: health.stats}),
         Endpoint("/healthz", {hdrs.METH_GET: health.alive}, keyless=True),
         Endpoint("/readyz", {hdrs.METH_GET: health.ready}, keyless=True),
         Endpoint("/", {hdrs.METH_GET: console.page}, keyless=True),
         Endpoint("/console/{file}", {hdrs.METH_GET: console.file}, keyless=True),
     )
-    return (*known, *about(known))
+    return (*known, *about(known, services.catalog, guard))

@@ -18,6 +18,11 @@ from tests.support.shell import Shell
 
 RULES = """\
 version: 1
+mounts:
+  - standard
+  - {path: /news, mode: nchan_publisher, delete: true}
+  - {path: /quiet, mode: publisher, fixed: [a], info: false, body: json}
+  - {path: /numbers, mode: statistics, scope: node}
 defaults: {history: {messages: 20}}
 channels:
   - {name: "{a}", subscribe: public}
@@ -35,14 +40,14 @@ CHECKS = (
 )
 DEADLINE_S = 110.0
 
+ENDLESS = "followChannel"
+"""An operation whose answer never ends; tests/integration/test_follow.py asks for it."""
+
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[BrokerProcess]:
     """Give a broker on which nearly every name is that of a channel."""
     (tmp_path / "channels.yaml").write_text(RULES)
-ENDLESS = "followChannel"
-"""An operation whose answer never ends; tests/integration/test_follow.py asks for it."""
-
     flags = ("--store", "memory:", "--drain-s", "0", "--config", str(tmp_path / "channels.yaml"))
     async with BrokerProcess(*flags) as running:
         yield running
@@ -56,11 +61,28 @@ async def test_every_route_is_described_and_every_description_is_a_route(
         async with http.get("/nothing") as answer:
             detail = (await answer.json(content_type=None))["detail"]
         routes = detail.partition("there is: ")[2].split(", ")
-        told = described()["paths"]
+        told = described(())["paths"]
         assert sorted(told) == sorted(routes)
         for path in routes:
             concrete = re.sub(r"\{\w+\}", "x", path)
             async with http.options(concrete) as answer:
+                assert 405 == answer.status
+                allowed = set(answer.headers["Allow"].split(", ")) - {"HEAD"}
+            methods = {each.upper() for each in told[path] if each != "parameters"}
+            assert allowed == methods, path
+
+
+async def test_every_mount_is_described_with_its_methods(broker: BrokerProcess) -> None:
+    """What a mount names in `Allow` is what `/openapi.json` says of it."""
+    own = described(())["paths"]
+    async with aiohttp.ClientSession(broker.internal) as http:
+        async with http.get("/openapi.json") as answer:
+            told = (await answer.json())["paths"]
+        mounts = told.keys() - own.keys()
+        assert {"/pub", "/channels-stats", "/news/{channels}", "/quiet"} <= mounts
+        assert {"/numbers", "/numbers/{channels}"} <= mounts
+        for path in mounts:
+            async with http.request("TRACE", re.sub(r"\{\w+\}", "x", path)) as answer:
                 assert 405 == answer.status
                 allowed = set(answer.headers["Allow"].split(", ")) - {"HEAD"}
             methods = {each.upper() for each in told[path] if each != "parameters"}

@@ -48,6 +48,17 @@ async def test_a_key_sees_its_own_tenant_alone_p9() -> None:
         assert {"key-of-one": [1, 1, 0, 0], "key-of-two": [1, 0, 1, 1]} == seen
 
 
+async def test_only_with_a_key_are_mounts_of_ones_own_described_p9() -> None:
+    """`/openapi.json` tells strangers of the usual paths alone; whoever has a key of all."""
+    own = "mounts:\n  - standard\n  - {path: /own-paper, mode: publisher}\n"
+    async with running_node(api_keys=KEYS, channels=own + CHANNELS) as node:
+        told = {key: (await ask(node, "/openapi.json", key)).body for key in ("", "key-of-one")}
+        assert all(b'"/pub"' in body for body in told.values())
+        assert b"own-paper" not in told[""]
+        assert b'"/own-paper/{channels}"' in told["key-of-one"]
+        assert b"own-paper" not in (await ask(node, "/openapi.json", "key-of-nobody")).body
+
+
 async def test_new_rules_bring_new_mounts() -> None:
     """From the next request on, the old ones are gone."""
     async with running_node(channels=CHANNELS) as node:
@@ -55,6 +66,7 @@ async def test_new_rules_bring_new_mounts() -> None:
         mounts = "mounts:\n  - {path: /numbers, mode: statistics}\n"
         node.node.replace_rules(Catalog.parse(mounts + CHANNELS))
         assert 200 == (await ask(node, "/numbers")).status
+        assert b'"/numbers"' in (await ask(node, "/openapi.json")).body
         assert 404 == (await ask(node, "/channels-stats")).status
         assert 404 == (await ask(node, "/pub?id=a")).status
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from importlib.resources import files
 
 from aiohttp import hdrs, web
 import orjson
 
+from broker.api.access import Guard
 from broker.api.call import Call, read_query
 from broker.api.openapi.documents import asyncapi, openapi
 from broker.api.problems import answer
 from broker.api.router import Endpoint
+from broker.catalog import Catalog
 from broker.core.channels import shown
 from broker.core.errors import UnknownPath
+from broker.core.mounts import BUILT_IN, Mount
+from broker.core.publisher_mounts import PublisherMount, StatisticsMount
 
 POLICY = (
     "default-src 'none'; "
@@ -36,18 +40,25 @@ ASSETS = {
 }
 """Files of the viewer, with their types."""
 
+_DOCUMENTS = 4
+"""Documents that are kept: with a key and without, by the rules of now and of before."""
+
 _HTML = "text/html"
 _PAGE = "viewer.html"
 
 
-def about(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
+def about(
+    endpoints: Sequence[Endpoint], catalog: Callable[[], Catalog], guard: Guard
+) -> Sequence[Endpoint]:
     """
     Return the endpoints that describe others, and themselves.
 
     Args:
         endpoints: The others.
+        catalog: Gives the mounts of this moment.
+        guard: Knows who has a key.
     """
-    made = About(endpoints)
+    made = About(endpoints, catalog, guard)
     own = (
         Endpoint("/openapi.json", {hdrs.METH_GET: made.openapi}, keyless=True),
         Endpoint("/asyncapi.json", {hdrs.METH_GET: made.asyncapi}, keyless=True),
@@ -60,18 +71,36 @@ def about(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
 
 class About:
     """
-    Describes endpoints. No key is asked for: nothing of an installation is told.
+    Describes endpoints. No key is asked for: nothing of an installation is told without one.
+
+    Args:
+        catalog: Gives the mounts of this moment.
+        guard: Knows who has a key, and so may know of mounts of the operator's own.
 
     Attributes:
         endpoints: All that are described.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], catalog: Callable[[], Catalog], guard: Guard
+    ) -> None:
         self.endpoints = endpoints
+        self._catalog = catalog
+        self._guard = guard
+        self._openapi = lru_cache(_DOCUMENTS)(self._described)
 
-    @cached_property
-    def _openapi(self) -> bytes:
-        return orjson.dumps(openapi(self.endpoints))
+    def _described(self, mounts: Sequence[Mount]) -> bytes:
+        return orjson.dumps(openapi(self.endpoints, mounts))
+
+    def _mounts(self, headers: Mapping[str, str]) -> Sequence[Mount]:
+        """Return the mounts that whoever sends a request may know of."""
+        trusted = self._guard.trusts(headers)
+        return tuple(
+            mount
+            for mount in self._catalog().mounts
+            if isinstance(mount, PublisherMount | StatisticsMount)
+            and (trusted or mount.place is BUILT_IN)
+        )
 
     @cached_property
     def _asyncapi(self) -> bytes:
@@ -80,7 +109,7 @@ class About:
     async def openapi(self, call: Call) -> web.Response:
         """Return the description of the internal listener."""
         read_query(call.request, ())
-        return answer(self._openapi)
+        return answer(self._openapi(self._mounts(call.request.headers)))
 
     async def asyncapi(self, call: Call) -> web.Response:
         """Return the description of the public listener."""

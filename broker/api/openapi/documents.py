@@ -12,7 +12,10 @@ import yaml
 
 from broker import __version__
 from broker.api.call import Handler
+from broker.api.openapi.mounts import mounted
 from broker.api.router import Endpoint
+from broker.core.mounts import Mount
+from broker.core.publisher_mounts import STANDARD_PUBLISHERS
 
 FOLDER = Path(__file__).parent
 
@@ -22,19 +25,32 @@ _REFUSED = {"$ref": "#/components/responses/Refused"}
 _METHODS = {hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_DELETE, hdrs.METH_PATCH}
 
 
-def described() -> Document:
-    """Return the description of the internal listener as it was written."""
-    return _load("openapi.yaml")
+def described(mounts: Iterable[Mount] = STANDARD_PUBLISHERS) -> Document:
+    """
+    Return the description of the internal listener as it was written.
+
+    Args:
+        mounts: Those of the listener.
+    """
+    document = _load("openapi.yaml")
+    items = _read("mounts.yaml")
+    for kind, parts in items.pop("components").items():
+        document["components"][kind] |= parts
+    document["paths"] |= mounted(mounts, items)
+    return document
 
 
-def openapi(endpoints: Iterable[Endpoint]) -> Document:
+def openapi(
+    endpoints: Iterable[Endpoint], mounts: Iterable[Mount] = STANDARD_PUBLISHERS
+) -> Document:
     """
     Return the description of the internal listener, with every route that it has.
 
     Args:
         endpoints: The routes; one that was not described gets what its handler says of itself.
+        mounts: Its mounts.
     """
-    document = described()
+    document = described(mounts)
     for endpoint in endpoints:
         path = document["paths"].setdefault(endpoint.path, {})
         for method in _METHODS & endpoint.methods.keys():
@@ -49,8 +65,13 @@ def asyncapi() -> Document:
 
 
 def _load(name: str) -> Document:
-    document: Document = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    document = _read(name)
     document["info"]["version"] = __version__
+    return document
+
+
+def _read(name: str) -> Document:
+    document: Document = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
     return document
 
 

@@ -12,9 +12,13 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 import pytest
 
 from broker import __version__
+from broker.api.access import Guard
 from broker.api.openapi.about import ASSETS, about
 from broker.api.openapi.documents import FOLDER, asyncapi, described, openapi
 from broker.api.router import Endpoint
+from broker.auth.api_keys import ApiKeys
+from broker.catalog import Catalog
+from broker.settings.values import ListenAddress
 from tests.support.markdown import ROOT, read
 
 ASYNCAPI_SCHEMA = ROOT / "tests" / "support" / "schemas" / "asyncapi-3.0.0.json.gz"
@@ -43,7 +47,8 @@ def found(document: object, reference: str) -> object:
 
 def test_the_openapi_document_is_one() -> None:
     """It keeps to the schema of OpenAPI 3.1."""
-    document = openapi(about(()))
+    guard = Guard(ApiKeys(()), ListenAddress.parse("127.0.0.1:8081"))
+    document = openapi(about((), lambda: Catalog.parse("channels: []"), guard))
     OPENAPI_31_VALIDATOR.validate(document)
     assert __version__ == document["info"]["version"]
 
