@@ -117,7 +117,8 @@ class Attendance:
         if bearers is not None and session in bearers.sessions:
             bearers.sessions.discard(session)
             self.count -= 1
-            self._leave_client(session)
+            if self._clients:
+                self._leave_client(session)
 
     def _leave_client(self, session: Session) -> None:
         client = self._clients.pop(session, "")

@@ -75,7 +75,8 @@ class Subscriber:
             return None
         return Entry(feed, cursor)
 
-    def remain(self, feed: Feed, cursor: Cursor) -> Entry | None:
+    @staticmethod
+    def remain(feed: Feed, cursor: Cursor) -> Entry | None:
         """
         Return a place in a feed that somebody with a cursor came from, if nothing was missed.
 

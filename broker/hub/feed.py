@@ -54,6 +54,7 @@ class Feed:
     """
 
     __slots__ = (
+        "__weakref__",
         "_owed",
         "_run",
         "_turns",

@@ -78,13 +78,13 @@ class Recall:
         recent = self._recent.get(head) or self._read(head)
         if recent is None or self._closed():
             return False
-        known = recent.known
+        known, parts, cursor = recent
         try:
             admitted = self._admission.admit_again(known.subscription, known.admitted)
         except BrokerError:
             return False
         known.admitted = admitted
-        if not known.route(admitted, recent.cursor, recent.parts, seat):
+        if not known.route(admitted, cursor, parts, seat):
             return False
         self.hits += 1
         return True
