@@ -118,7 +118,7 @@ def write(
     directory.mkdir(parents=True, exist_ok=True)
     text = markdown(workloads, results, setting)
     if (directory / PROFILES).exists():
-        text += f"\nWhere the time goes in what was missed, and what was tried: [profiles]({PROFILES}).\n"
+        text += f"\nWhere time goes in what was missed: [profiles]({PROFILES}).\n"
     (directory / "README.md").write_text(text)
     for name, drawing in plots(workloads, results).items():
         (directory / name).write_text(drawing)
