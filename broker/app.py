@@ -100,7 +100,6 @@ class Node:
         self._loop = loop
         self.wheel = Wheel(loop)
         self._pump = Pump(loop, settings.slice_writes, settings.max_rest_ms / 1000)
-        # Pieces are as large as they may be: no rest would have more written at once.
         self._catch_ups = Pump(loop, ceil(settings.slice_writes / PIECE_WRITES), 0.0)
         self._write_path = path_of(settings.io_uring)
         self.hub = Hub(

@@ -31,7 +31,7 @@ class Pump:
     Args:
         loop: Where turns run.
         slice_writes: Writes after which the loop gets its chance.
-        max_rest_s: Longest rest between two rounds.
+        max_rest_s: Longest rest between two rounds; 0 where waiting would not make writes larger.
     """
 
     def __init__(

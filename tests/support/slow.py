@@ -1,4 +1,4 @@
-"""A store whose reads wait for the test."""
+"""Stores that wait for the test."""
 
 from __future__ import annotations
 
@@ -31,3 +31,21 @@ class SlowStore(MemoryStore):
         self.waiting += 1
         await self.gate.wait()
         return await super().read(tenant, lookups, limit, floor)
+
+
+class SlowClock(MemoryStore):
+    """
+    A store in memory whose ticks wait while the gate is closed.
+
+    Attributes:
+        gate: What they wait for; open at first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def tick(self, tenant: str, floor: Cursor) -> Cursor:
+        await self.gate.wait()
+        return await super().tick(tenant, floor)

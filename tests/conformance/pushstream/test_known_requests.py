@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 import asyncio
 
 import pytest
@@ -16,7 +17,10 @@ from tests.support.node import (
     running_node,
     wall_clock,
 )
+from tests.support.scrape import scrape
+from tests.support.slow import SlowClock
 from tests.support.subscribers import UPGRADE
+from tests.support.waiting import eventually
 from tests.support.wire import Answer, subscription
 
 PAGE = {"Origin": "https://page.example"}
@@ -102,6 +106,34 @@ async def test_each_nonce_gets_its_own_proof(node: RunningNode) -> None:
                     wanted = subscription("websocket", ["a"], cursor)
                     answer = await http.ask(wanted, {**UPGRADE, "Sec-WebSocket-Key": key})
                 assert proof == answer.headers["Sec-WebSocket-Accept"]
+
+
+async def test_a_crowd_is_known_while_its_first_one_waits() -> None:
+    """A handshake is remembered once it is admitted; those who come then need no parser."""
+    store = SlowClock()
+    async with running_node(store) as node, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(node.connect()) for _ in range(8)]
+        await node.poll(["a"])
+        before = await scrape(node)
+
+        async def waiting() -> float:
+            return (await scrape(node))("attaches_waiting")
+
+        async def all_wait() -> bool:
+            return await waiting() == len(clients)
+
+        store.gate.clear()
+        await clients[0].send(subscription("websocket", ["a"], None), UPGRADE)
+        await eventually(waiting, what="the first one waits for the store")
+        for client in clients[1:]:
+            await client.send(subscription("websocket", ["a"], None), UPGRADE)
+        await eventually(all_wait, what="all of them wait")
+        now = await scrape(node)
+        for outcome, count in {"hit": 7, "miss": 1}.items():
+            of = {"listener": "public", "outcome": outcome}
+            assert count == now("known_requests_total", **of) - before("known_requests_total", **of)
+        store.gate.set()
+        assert [101] * 8 == [(await client.head()).status for client in clients]
 
 
 @pytest.mark.parametrize("key", ["\0", "", "x", "dGhlIHNhbXBsZSBub25jZQ=", "%00" * 8])

@@ -101,6 +101,23 @@ def test_no_rest_is_longer_than_allowed(loop: SteppingLoop) -> None:
     assert ["first", "second"] == turns
 
 
+def test_a_pump_may_have_no_rest(loop: SteppingLoop) -> None:
+    """Then the next round comes as soon as the loop has had its chance, however long one takes."""
+    turns: list[str] = []
+    pump = Pump(loop, 10, 0.0)
+    first, second = Item(turns, "first"), Item(turns, "second")
+
+    def take_long() -> None:
+        loop.pass_time(1.0)
+        pump.queue(second)
+        loop.call_soon(turns.append, "other")
+
+    first.action = take_long
+    pump.queue(first)
+    loop.settle()
+    assert ["first", "other", "second"] == turns
+
+
 def test_a_turn_that_fails_stops_nobody(
     loop: SteppingLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
