@@ -25,6 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.core.errors import StoreUnavailable
 from broker.store.address import Address
+from broker.store.dialogue import is_read_only
 from broker.store.facts import Facts
 from broker.store.link import Request
 from broker.store.options import StoreOptions
@@ -173,8 +174,8 @@ class Commands:
         raise self._unavailable("it is closed")
 
     async def _attempt(self, find: Callable[[], Address], request: Request) -> list[Reply]:
+        address = find()
         try:
-            address = find()
             try:
                 return await self._pool(address).ask(request)
             except AskError as other:
@@ -183,6 +184,8 @@ class Commands:
                 there = self._topology.at(other.host or address.host, other.port)
                 return (await self._pool(there).ask(request.asking()))[1:]
         except (RedisError, OSError) as error:
+            if is_read_only(error):
+                self._topology.demoted(address)
             if _is_passing(error):
                 raise ServerAway(_named(error)) from error
             raise
@@ -190,12 +193,15 @@ class Commands:
     def _pool(self, address: Address) -> Pool:
         pool = self._pools.get(address)
         if pool is None:
-            pool = self._pools[address] = Pool(
-                address,
-                lambda facts: facts.check(address.name, self._topology.is_sharded),
-                self._max_connections,
-            )
+            check = partial(self._check, address)
+            pool = self._pools[address] = Pool(address, check, self._max_connections)
         return pool
+
+    def _check(self, address: Address, facts: Facts) -> None:
+        """Make sure that a server can be used; see `Facts.check`."""
+        if not facts.is_master:
+            self._topology.demoted(address)
+        facts.check(address.name, self._topology.is_sharded)
 
     def _changed(self) -> None:
         for address in self._pools.keys() - set(self._topology.addresses):

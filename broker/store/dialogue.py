@@ -39,6 +39,7 @@ _ERRORS: Final[dict[str, type[RedisError]]] = {
     "WRONGPASS": AuthenticationError,
 }
 """Errors that somebody tells apart, by the word that the server's answer begins with."""
+_READ_ONLY: Final = "-READONLY"
 _FULL: Final = "max number of clients reached"
 _BARE: Final = (AskError, MovedError)
 """Errors that are read from what follows that word."""
@@ -133,6 +134,11 @@ def raise_for(reply: Reply) -> None:
     """
     if isinstance(reply, ReplyError):
         raise read_error(str(reply))
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Tell whether a server is a replica; of scripts, Redis 6.2 says so in the text."""
+    return isinstance(error, ReadOnlyError) or _READ_ONLY in str(error)
 
 
 def read_error(text: str) -> RedisError:

@@ -85,6 +85,7 @@ class Exchange:
             timeout_s,
         )
         topology.follow(self._changed)
+        topology.mind(self._demoted)
 
     async def open(self) -> None:
         """
@@ -135,8 +136,7 @@ class Exchange:
             (answered, announced, connection.lost), return_when=asyncio.FIRST_COMPLETED
         )
         if answered.done() and not announced.done():
-            connection.refusal = "it does not carry what is announced"
-            connection.abort()
+            self._give_up(connection, "it does not carry what is announced")
 
     def lost(self, connection: AnnouncementProtocol) -> None:
         """Take note that a connection is gone, and bring its tenants to another."""
@@ -157,6 +157,7 @@ class Exchange:
     async def close(self) -> None:
         """Close every connection, and fail the calls that wait."""
         self._topology.unfollow(self._changed)
+        self._topology.unmind(self._demoted)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -192,12 +193,21 @@ class Exchange:
         for address, connection in self._lines:
             here = [each.name for each in self._tenants.values() if each.address is address]
             if address not in addresses or any(self._find(name) is not address for name in here):
-                connection.refusal = "other servers have its tenants now"
-                self.lost(connection)
-                connection.abort()
+                self._give_up(connection, "other servers have its tenants now")
         for address in self._lines.opening:
             if address not in addresses:
                 self._lines.give_up(address)
+
+    def _demoted(self, address: Address) -> None:
+        """Give up the connection to a replica: what came before it followed its master is lost."""
+        connection = self._lines.get(address)
+        if connection is not None:
+            self._give_up(connection, "it is a replica")
+
+    def _give_up(self, connection: AnnouncementProtocol, reason: str) -> None:
+        connection.refusal = reason
+        self.lost(connection)
+        connection.abort()
 
     def _start(self, tenants: Sequence[_Tenant], backoff_s: float = 0.0) -> None:
         task = asyncio.create_task(self._bring(tenants, backoff_s))

@@ -7,10 +7,9 @@ from typing import Final, NamedTuple
 import asyncio
 
 from hiredis import ReplyError
-from redis.exceptions import ReadOnlyError
 
 from broker.store.address import Address
-from broker.store.dialogue import DialogueProtocol, raise_for, read_error
+from broker.store.dialogue import DialogueProtocol, is_read_only, raise_for, read_error
 from broker.store.facts import Facts
 from broker.store.wire import Reply, Word, pack
 
@@ -113,7 +112,7 @@ class Link:
         for reply in replies:
             if isinstance(reply, ReplyError):
                 error = read_error(str(reply))
-                if isinstance(error, ReadOnlyError) and self._dialogue is not None:
+                if self._dialogue is not None and is_read_only(error):
                     # Behind this address another server may be the master now.
                     self._dialogue.abort()
                 raise error

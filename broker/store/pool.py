@@ -6,7 +6,10 @@ from asyncio import CancelledError, Semaphore, Timeout, get_running_loop, timeou
 from collections import deque
 from typing import Final, NamedTuple
 
+from redis.exceptions import RedisError
+
 from broker.store.address import Address
+from broker.store.dialogue import is_read_only
 from broker.store.link import Check, Link, Request
 from broker.store.topology import ServerAway
 from broker.store.wire import Reply
@@ -84,9 +87,11 @@ class Pool:
         link = self._idle.pop().link if self._idle else Link(self._address, self._check)
         try:
             return await link.ask(request)
-        except CancelledError:
-            # Not answered in time: those that have been idle since before may be as dead.
-            await self._close_idle(now)
+        except (CancelledError, RedisError) as error:
+            # Not answered in time, or by what is no master any more: what is true of this one may
+            # be true of those that have been idle since before.
+            if isinstance(error, CancelledError) or is_read_only(error):
+                await self._close_idle(now)
             raise
         finally:
             await self._put_back(link)

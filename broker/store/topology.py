@@ -33,6 +33,7 @@ class Topology(ABC):
         self.name = name
         self.database = database
         self._followers: list[Callable[[], None]] = []
+        self._minders: list[Callable[[Address], None]] = []
 
     @abstractmethod
     def find(self, key: str) -> Address:
@@ -77,6 +78,20 @@ class Topology(ABC):
         """Have it called no longer."""
         if changed in self._followers:
             self._followers.remove(changed)
+
+    def mind(self, demoted: Callable[[Address], None]) -> None:
+        """Have a function called with a server that turns out to be no master any more."""
+        self._minders.append(demoted)
+
+    def unmind(self, demoted: Callable[[Address], None]) -> None:
+        """Have it called no longer."""
+        if demoted in self._minders:
+            self._minders.remove(demoted)
+
+    def demoted(self, address: Address) -> None:
+        """Take note that a server, or what is behind its address now, is a replica."""
+        for demoted in tuple(self._minders):
+            demoted(address)
 
 
 class Fixed(Topology):

@@ -17,12 +17,16 @@ from broker.store.base import Outcome, Publication
 from broker.store.options import StoreOptions
 from broker.store.redis import RedisStore
 from tests.chaos.link import Link
-from tests.support.stores import StoreServer
-from tests.support.waiting import PATIENCE
+from tests.support.node import RunningNode, running_node
+from tests.support.relay import Relay
+from tests.support.stores import BINARIES, StoreBinary, StoreServer
+from tests.support.target import publish_batch
+from tests.support.waiting import PATIENCE, eventually
 
 StartStore = Callable[..., StoreServer]
 
 TENANTS = 8
+CHANNEL = "news.a"
 
 
 @pytest.fixture
@@ -75,3 +79,42 @@ async def test_one_connection_that_is_dead_brings_down_those_that_were_idle(
     with pytest.raises(StoreUnavailable):
         await publish(store, 0)
     await publish_all(store)
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=lambda binary: binary.name)
+async def test_P7_behind_an_address_that_went_over_the_new_master_is_found(
+    start_store: StartStore, binary: StoreBinary
+) -> None:
+    """A master that became a replica, and keeps its connections, is left by all of ours at once."""
+    prompt = ("--repl-diskless-sync-delay", "0")
+    old, new = start_store(*prompt, binary=binary), start_store(*prompt, binary=binary)
+    async with Relay(old.port) as relay:
+        store = RedisStore(f"redis://127.0.0.1:{relay.port}", StoreOptions(timeout_s=5 * PATIENCE))
+        async with running_node(store) as node, node.websocket([CHANNEL]) as subscriber:
+            new.command("REPLICAOF", "127.0.0.1", old.port)
+            await eventually(lambda: new.command("ROLE")[3] == b"connected", 10)
+            await publish_all(store)
+            await send(node, 1)
+            await eventually(lambda: old.command("WAIT", 1, 100), 10)
+            relay.lead_to(new.port)
+            new.command("REPLICAOF", "NO", "ONE")
+            old.command("REPLICAOF", "127.0.0.1", new.port)
+            for number in range(2, 10):
+                await send(node, number)
+            await publish_all(store)
+            got = await subscriber.envelopes(9)
+            assert [*range(1, 10)] == [each.message["n"] for each in got]
+            assert 9 == got[-1].id
+            await eventually(lambda: not ours(old))
+
+
+async def send(node: RunningNode, number: int) -> None:
+    """Publish a number."""
+    async with node.connect_internal() as http:
+        await publish_batch(http, [(CHANNEL, {"n": number})])
+
+
+def ours(server: StoreServer) -> list[bytes]:
+    """Return the connections of brokers that a server has."""
+    listed: list[bytes] = server.command("CLIENT", "LIST").splitlines()
+    return [line for line in listed if b"cmd=eval" in line or b"sub=0" not in line]
