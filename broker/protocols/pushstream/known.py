@@ -31,7 +31,9 @@ _PARAMETERS = re.compile(
     rb"_=([0-9]{1,16})"
     rb")(?=[& ])"
 )
-_PARAMETER_NAMES = ("tag", "time", "_")
+_QUESTION = ord("?")
+
+PARAMETER_NAMES = ("tag", "time", "_")
 """What changes in a query, one group of the pattern each; and what it may be."""
 
 _HEADERS = re.compile(
@@ -78,9 +80,11 @@ def cut(head: bytes) -> Cut | None:
     headers: dict[str, str] = {}
     at = 0
     for match in _PARAMETERS.finditer(head, query, line_end) if query >= 0 else ():
+        if head[match.start()] == _QUESTION and match.start() != query:
+            continue  # a part of another one's value
         group = match.lastindex or 0
         text = match[group].decode("ascii")
-        parameters[_PARAMETER_NAMES[group - 1]] = unquote(text) if "%" in text else text
+        parameters[PARAMETER_NAMES[group - 1]] = unquote(text) if "%" in text else text
         pieces.append(head[at : match.start(group)])
         at = match.end(group)
     for match in _HEADERS.finditer(head, line_end):

@@ -16,6 +16,7 @@ from broker.core.mounts import CursorArguments, SubscriberMount
 from broker.core.session import Session
 from broker.hub.latest import begin_of_latest, latest
 from broker.protocols.pushstream.admission import Admission, Admitted
+from broker.protocols.pushstream.known import PARAMETER_NAMES
 from broker.protocols.pushstream.narrowing import is_narrow, is_wild, narrow
 from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import (
@@ -132,7 +133,7 @@ class Services:
     def is_alike(self, subscription: Subscription, mount: SubscriberMount) -> bool:
         """Tell whether a request of the same shape is served as this one, whenever it comes."""
         special = is_narrow(mount) or mount.backlog or mount.cursor != CursorArguments()
-        return not (special or subscription.latest)
+        return not (special or subscription.latest or mount.argument in PARAMETER_NAMES)
 
     async def enter(self, admitted: Admitted, cursor: Cursor | None, encoder: Encoder) -> Entry:
         """

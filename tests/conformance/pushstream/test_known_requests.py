@@ -238,3 +238,17 @@ def facts(answer: Answer) -> tuple[object, ...]:
         (name.lower(), value) for name, value in answer.headers.items() if name.lower() not in made
     }
     return answer.status, answer.body, headers
+
+
+@pytest.mark.parametrize("query", ["channels=a?_=%d", "_=7&channels=a?_=%d", "_=%d"])
+async def test_a_value_that_looks_like_a_parameter_is_a_value(query: str) -> None:
+    """Channels that differ in nothing but what changes elsewhere are not taken for one another."""
+    argument = query.rpartition("&")[2].partition("=")[0]
+    mounts = f"mounts: [standard, {{path: /list, mode: shortpoll, argument: {argument}}}]\n"
+    async with running_node(channels=mounts + OPEN_CHANNELS) as node:
+        for number in (1, 2, 3):
+            await node.publish((query % number).rpartition(f"{argument}=")[2], number)
+        for number in (1, 2, 3, 1, 2, 3):
+            since = f"time={LONG_AGO.time}&tag=1"
+            answer = await node.ask(f"/list?{since}&{query % number}")
+            assert [number] == [each.message for each in answer.envelopes]

@@ -100,6 +100,14 @@ def test_a_key_without_an_id_takes_tokens_with_any() -> None:
     assert CLAIMS == read_claims(signed(RSA, {"kid": "2026-11"}), ring)
 
 
+@pytest.mark.parametrize("kid", ["h\n", "h\0", "\u04bb", "h" * 257])
+def test_a_strange_key_id_is_not_looked_for_p9(kid: str) -> None:
+    """No issuer is asked for keys of that name: it cannot be one."""
+    with pytest.raises(TokenMalformed) as refusal:
+        read_claims(signed(HMAC, {"kid": kid}), RING)
+    assert not isinstance(refusal.value, UnknownKey)
+
+
 NONE = {"alg": "none", "typ": "JWT"}
 CONFUSIONS = {
     "none": forged(NONE, CLAIMS, b""),
