@@ -138,6 +138,8 @@ async def _enter(
     entry = await subscriber.enter(tenant, (channel,), after, encoder)
     if after is not None or not last:
         return entry
+    if not entry.feed.channels:  # that of pings, of which none is kept
+        return entry
     while True:  # what is kept is read from the store, unless it is here already
         feed = (await subscriber.enter(tenant, (channel,), START, encoder)).feed
         begin = begin_of_latest(feed.channels[0], last, feed.safe_cursor())

@@ -28,7 +28,7 @@ class Counted(NamedTuple):
 
 def subscribers(hub: Hub, tenant: str, channel: str) -> int:
     """Return how many sessions of this node have a channel in their list."""
-    return sum(map(_size, _feeds(hub, tenant, channel)))
+    return sum(map(_size, feeds_of(hub, tenant, channel)))
 
 
 def headcount(hub: Hub, question: Question) -> Counted:
@@ -52,7 +52,8 @@ def _size(feed: Feed) -> int:
     return len(feed.lagging) + sum(len(cohort.members) for cohort in feed.cohorts)
 
 
-def _feeds(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
+def feeds_of(hub: Hub, tenant: str, channel: str) -> Iterable[Feed]:
+    """Return the feeds of this node that have a channel in their list."""
     if channel == PING_CHANNEL:  # no announcements, so it is in no ring
         return [feed for feed in hub.feeds if feed.tenant == tenant and channel in feed.names]
     known = next((state for state in hub.tenants if state.name == tenant), None)

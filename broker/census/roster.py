@@ -11,7 +11,9 @@ import orjson
 
 from broker.attendance import Attendance
 from broker.census.circle import Circle, Said
+from broker.census.counting import feeds_of
 from broker.core.channels import shown
+from broker.core.encoder import INTERNAL
 from broker.core.errors import NotFound, Unavailable
 from broker.core.nodes import NodeId
 from broker.core.session import Session, State
@@ -191,7 +193,7 @@ class Roster:
         rows: list[Row] = []
         room = wanted.most_bytes
         until = self._clock() + SCAN_S
-        async for session, feed in self._all(wanted.tenant):
+        async for session, feed in _of_tenant(wanted.tenant, self._candidates(wanted)):
             if self._clock() > until:
                 return Listing(rows, complete=False)
             if not wanted.concerns(session, feed):
@@ -204,19 +206,22 @@ class Roster:
         return Listing(rows, complete=True)
 
     async def _end(self, tenant: str, name: str) -> bool:
-        async for session, _ in self._all(tenant):
+        async for session, _ in _of_tenant(tenant, self._attendance):
             if self._name(session) == name:
                 session.end(Unavailable("this connection was ended; come back"), RETURN_S)
                 return True
         return False
 
-    async def _all(self, tenant: str) -> AsyncIterator[tuple[Session, Feed]]:
-        for number, session in enumerate(self._attendance, 1):
-            feed = session.feed  # who has left meanwhile has none
-            if isinstance(feed, Feed) and feed.tenant == tenant:
-                yield session, feed
-            if number % SLICE == 0:
-                await sleep(0)
+    def _candidates(self, wanted: Wanted) -> Iterable[Session]:
+        """Return sessions among which all those are that are asked for, the fewest there are."""
+        if wanted.sub:
+            return self._attendance.of_subject(wanted.sub)
+        if wanted.channel:
+            feeds = feeds_of(self._hub, wanted.tenant, wanted.channel)
+            return chain.from_iterable(
+                list(feed.sessions) for feed in feeds if feed.encoder.transport != INTERNAL
+            )
+        return self._attendance
 
     def _row(self, session: Session, feed: Feed) -> Row:
         cursor, head = session.cursor, self._hub.high_water(feed.tenant)
@@ -238,6 +243,17 @@ class Roster:
     def _name(self, session: Session) -> str:
         """Return what a session is called while it lasts: its node comes first."""
         return f"{self.who.node}.{id(session):x}.{int(session.begun * 1e6):x}"
+
+
+async def _of_tenant(
+    tenant: str, sessions: Iterable[Session]
+) -> AsyncIterator[tuple[Session, Feed]]:
+    for number, session in enumerate(sessions, 1):
+        feed = session.feed  # who has left meanwhile has none
+        if isinstance(feed, Feed) and feed.tenant == tenant:
+            yield session, feed
+        if number % SLICE == 0:
+            await sleep(0)
 
 
 def _subject(session: Session) -> str:

@@ -80,6 +80,17 @@ async def test_P2_it_is_resumed_by_cursor(node: RunningNode, http: Http) -> None
         assert [8, 9] == await messages(stream, 2)
 
 
+@pytest.mark.jumping
+async def test_pings_are_followed_as_well() -> None:
+    """None of them is kept, so none comes first."""
+    async with (
+        running_node() as node,
+        event_stream(node.internal, "/channels/ping/follow?last=20") as stream,
+    ):
+        for _ in range(2):
+            assert {"timestamp"} == (await stream.event()).told["message"].keys()
+
+
 async def test_P3_what_is_no_longer_kept_is_told(node: RunningNode, http: Http) -> None:
     """Before the first message that is."""
     channel = "short.1"

@@ -10,9 +10,9 @@ import json
 import pytest
 
 from tests.support.node import RunningNode, SharedMemoryStore, running_node, wall_clock
-from tests.support.subscribers import WebSocket, websocket
+from tests.support.subscribers import WebSocket, event_stream, websocket
 from tests.support.waiting import eventually
-from tests.support.wire import Answer, Http, connected
+from tests.support.wire import Answer, Http, connected, subscription
 
 CHANNEL = "chat.1"
 
@@ -69,6 +69,24 @@ async def test_sessions_of_every_node_are_listed(nodes: list[RunningNode], http:
     told = members(await http.ask("/sessions?limit=1"))
     assert (1, False) == (len(told["sessions"]), told["complete"])
     assert "nowhere" in members(await http.ask("/sessions?node=nowhere"), 404)["detail"]
+
+
+async def test_who_is_asked_for_is_found_by_channel_and_subject(
+    nodes: list[RunningNode], http: Http
+) -> None:
+    """Whichever of the two leads to fewer; operators who follow a channel are not among them."""
+    token = nodes[1].token(sub="7", role="reader")
+    target = subscription("websocket", ["chat.2", "ping"], None, token)
+    async with (
+        websocket(nodes[1].public, target),
+        event_stream(nodes[0].internal, "/channels/chat.2/follow"),
+    ):
+        await eventually(lambda: 2 == nodes[1].sessions)
+        for query in ("channel=chat.2", "channel=ping", "sub=7", "sub=7&channel=chat.2"):
+            told = members(await http.ask(f"/sessions?{query}"))
+            assert ["7"] == [row["sub"] for row in told["sessions"]], query
+        for query in ("sub=7&channel=chat.1", "sub=8", "channel=chat.3"):
+            assert [] == members(await http.ask(f"/sessions?{query}"))["sessions"], query
 
 
 async def test_a_session_of_another_node_is_ended(
