@@ -57,7 +57,7 @@ async def test_an_unreadable_time_counts_as_absent(target: Target, app: str, tim
 
 
 async def test_headers_and_body_of_a_poll_agree() -> None:
-    """While messages pour in, every answer ends exactly where its headers say."""
+    """While messages pour in, no header lies before its body, nor beyond what comes next."""
     async with running_node() as node, node.connect() as http, node.connect_internal() as inner:
         answer = await http.ask(subscription("shortpoll", ["a", "b", "c"]))
         stored = []
@@ -67,7 +67,7 @@ async def test_headers_and_body_of_a_poll_agree() -> None:
             answer = await http.ask(subscription("shortpoll", ["a", "b", "c"], answer.cursor))
             if answer.status == 200:
                 heard += [envelope.cursor for envelope in answer.envelopes]
-                assert answer.cursor == heard[-1]
+                assert heard[-1] <= answer.cursor  # the store's clock may have gone on since
             stored += [message.cursor for message in await publishing]
         answer = await http.ask(subscription("shortpoll", ["a", "b", "c"], answer.cursor))
         heard += [envelope.cursor for envelope in answer.envelopes] if answer.body else []
