@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 import json
 
@@ -10,10 +11,12 @@ from aiohttp import ClientSession
 import pytest
 
 from broker.client import Client, Unauthorized
+from tests.e2e.conftest import StartBroker
 from tests.support.broker import BrokerProcess
 from tests.support.browser import Browser, Page
 from tests.support.console import (
     DEADLINE_S,
+    RULES,
     VIEWS,
     came_back,
     fill,
@@ -237,6 +240,42 @@ async def test_nodes_are_shown(page: Page, console: BrokerProcess, artefacts: Pa
     await shows(page, "tbody tr", str(console.pid))
     await shows(page, "section[aria-label='This node']", console.public.removeprefix("http://"))
     await keep(page, artefacts, "nodes")
+
+
+async def test_sessions_of_all_workers_are_reached_from_any(
+    browser: Browser, start_broker: StartBroker, tmp_path: Path, artefacts: Path
+) -> None:
+    """The list of nodes leads to those of each; one that another worker has is ended as well."""
+    rules = tmp_path / "channels.yaml"
+    rules.write_text(RULES)
+    broker = await start_broker("--workers", "2", "--drain-s", "0", "--config", str(rules))
+    async with AsyncExitStack() as stack:
+        for number in range(6):
+            await stack.enter_async_context(subscribed(broker, f"s{number}", "news.1"))
+        page = await stack.enter_async_context(opened(browser, broker))
+        await view(page, "nodes")
+        await page.until("document.querySelectorAll('main tbody tr').length === 2", DEADLINE_S)
+        counts = "[...document.querySelectorAll('main tbody a')].map((link) => +link.innerText)"
+        first, second = await page.run(counts)
+        assert 6 == first + second
+        await keep(page, artefacts, "nodes-workers")
+        await page.click("main tbody a")
+        await shows(page, "main", "Of node")
+        rows = "document.querySelectorAll('main tbody tr').length"
+        await page.until(f"({rows}) === {first}", DEADLINE_S)
+        await page.click("main .card a")
+        await page.until(f"({rows}) === 6", DEADLINE_S)
+        await keep(page, artefacts, "sessions-workers")
+        subjects = "[...document.querySelectorAll('main tbody tr')].map((row) => row.cells)"
+        pairs = await page.run(f"{subjects}.map((c) => [c[6].innerText, c[1].innerText])")
+        for sub in dict(pairs).values():  # one of each worker
+            await fill(page, "input[name=sub]", sub)
+            await page.until(f"({rows}) === 1", DEADLINE_S)
+            before = await sessions(broker, sub)
+            await sure(page, "tbody button.danger")
+            await eventually(
+                partial(came_back, broker, sub, before), DEADLINE_S, what="another one"
+            )
 
 
 # --- for everybody --------------------------------------------------------------------------
