@@ -60,6 +60,7 @@ class Subscriber:
         self._sync = sync
         self._attendance = attendance
         self._events = events
+        self._here: Entry | None = None
 
     def enter_now(
         self, tenant_name: str, names: tuple[str, ...], cursor: Cursor | None, encoder: Encoder
@@ -75,8 +76,7 @@ class Subscriber:
             return None
         return Entry(feed, cursor)
 
-    @staticmethod
-    def remain(feed: Feed, cursor: Cursor) -> Entry | None:
+    def remain(self, feed: Feed, cursor: Cursor) -> Entry | None:
         """
         Return a place in a feed that somebody with a cursor came from, if nothing was missed.
 
@@ -92,7 +92,10 @@ class Subscriber:
         now = feed.around.high_water()
         if feed.held or feed.is_dropped or not feed.cursor <= cursor <= now:
             return None
-        return Entry(feed, now)
+        here = self._here
+        if here is None or here.feed is not feed or here.cursor is not now:
+            here = self._here = Entry(feed, now)  # those who wait together come back together
+        return here
 
     def keep(self, feed: Feed) -> None:
         """Keep a feed for another while, though whoever used it did not stay."""
@@ -179,7 +182,8 @@ class Subscriber:
             notices: Whether it is sent gap notices as frames.
             client: Who is behind a proxy, where that is counted.
         """
-        session = Session(outlet, grants, notices=notices, farewell=self._attendance.leave)
+        session = Session(outlet, grants, self._attendance.leave)
+        session.notices = notices
         outlet.bind(session)
         if not outlet.ending:
             feed = self._usable(entry.feed)
@@ -199,7 +203,7 @@ class Subscriber:
             outlet: The connection.
             farewell: Called once when it leaves.
         """
-        session = Session(outlet, None, notices=True, farewell=farewell)
+        session = Session(outlet, None, farewell, notices=True)
         outlet.bind(session)
         if not outlet.ending:
             self._usable(entry.feed).attach(session, entry.cursor)

@@ -127,8 +127,8 @@ class Session:
     Args:
         outlet: Its connection.
         grants: What its token allows; shared by all sessions of the token.
-        notices: Whether it is sent gap notices as frames.
         farewell: Called once when it leaves its feed for good.
+        notices: Whether it is sent gap notices as frames.
 
     Attributes:
         begun: When it began, in loop time; noted by the attendance.
@@ -157,9 +157,9 @@ class Session:
         self,
         outlet: Outlet,
         grants: Grants | None,
-        *,
-        notices: bool,
         farewell: Callable[[Session], None],
+        *,
+        notices: bool = False,
     ) -> None:
         self.outlet = outlet
         self.grants = grants

@@ -257,8 +257,9 @@ class Feed:
             cursor: Not after the tenant's high-water mark.
         """
         session.enter(self, cursor)
-        self.flow.begun += 1
-        self.flow.sessions += 1
+        flow = self.flow
+        flow.begun += 1
+        flow.sessions += 1
         waits = self._owed.greet(session) or self.held or session.blocked
         if not waits and cursor >= self._run.cursor:
             self.cohorts.open(self, self._run.head).admit(session)

@@ -17,7 +17,7 @@ from broker.transports.traffic import Traffic
 from broker.wheel import Wheel
 
 VISIT_S = 5.0
-"""Longest time that the wheel remembers a connection which was handed on."""
+"""Longest time between two visits of the wheel, which forgets what was handed on at the next."""
 
 _AT_NEXT_VISIT = 0.0
 """Stands for a deadline that the wheel's next visit sets: no answer asks for the time."""
@@ -119,7 +119,9 @@ class PollConnection(Connection):
             return
         self._waiting = session
         self._busy = True
-        self._set_deadline(self.limits.hold_s)
+        self._deadline = get_running_loop().time() + self.limits.hold_s
+        if not self._timed:
+            self._be_visited()
 
     def answered(self, cursor: Cursor) -> None:  # noqa: ARG002 - the answer carried it
         """Wait for the next request."""
@@ -133,19 +135,20 @@ class PollConnection(Connection):
             self._finish(b"")
         elif self.early and not self._paused:
             self._read_early()
-        elif not self._timed:
-            self._set_deadline(self.limits.idle_s)
         else:
             self._deadline = _AT_NEXT_VISIT
+            if not self._timed:
+                self._be_visited()
 
-    def _set_deadline(self, wait_s: float) -> None:
+    def _be_visited(self) -> None:
         # A connection stands in the wheel once, and is visited often enough to be dropped from
-        # there soon after it was handed on.
-        now = get_running_loop().time()
-        self._deadline = now + wait_s
-        if not self._timed:
-            self._timed = True
-            self._wheel.add(self, min(self._deadline, now + VISIT_S))
+        # there soon after it was handed on, and to be there when a hold ends that begins later.
+        self._timed = True
+        self._wheel.add(self, get_running_loop().time() + self._visit_s)
+
+    @property
+    def _visit_s(self) -> float:
+        return min(VISIT_S, self.limits.hold_s)
 
     def _read_early(self) -> None:
         early, self.early = self.early, b""
@@ -227,9 +230,9 @@ class PollConnection(Connection):
         if self._deadline == _AT_NEXT_VISIT:
             self._deadline = now + self.limits.idle_s
         if now < self._deadline:
-            return min(self._deadline, now + VISIT_S)
+            return min(self._deadline, now + self._visit_s)
         if self._busy and self._waiting is None:  # the desk has it, and deadlines of its own
-            return now + VISIT_S
+            return now + self._visit_s
         self._timed = False
         if self._waiting is None:
             self._finish(b"")

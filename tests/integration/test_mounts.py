@@ -228,3 +228,18 @@ async def test_p4_signs_of_life_are_messages_that_are_safe_to_keep() -> None:
             assert message.cursor >= ping.cursor
         answer = await node.poll(["a"], ping.cursor)
         assert [message.raw] == [envelope.raw for envelope in answer.envelopes]
+
+
+@pytest.mark.jumping
+async def test_a_short_hold_ends_in_time_each_time() -> None:
+    """On a connection that has polled before, and rested for a while, too."""
+    loop = asyncio.get_running_loop()
+    brief = "mounts:\n  - standard\n  - {path: /brief, mode: longpoll, hold: 1s}\n"
+    async with running_node(channels=CHANNELS + brief) as node, node.connect() as http:
+        cursor = (await http.ask("/shortpoll/a")).cursor
+        for pause_s in (0.0, 0.0, 0.3, 7.3):
+            await asyncio.sleep(pause_s)
+            began = loop.time()
+            wanted = f"/brief/a?tag={cursor.tag}&time={cursor.time}"
+            assert 304 == (await http.ask(wanted)).status
+            assert 1.0 <= loop.time() - began < 1.3

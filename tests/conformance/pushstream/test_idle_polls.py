@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 import asyncio
+import weakref
 
 import pytest
 
@@ -166,3 +167,15 @@ async def test_a_feed_that_was_given_up_is_made_anew() -> None:
         await node.publish("a", "meanwhile")
         for answer in [await node.ask(wanted), await node.ask(wanted)]:
             assert ["meanwhile"] == [envelope.message for envelope in answer.envelopes]
+
+
+@pytest.mark.jumping
+async def test_feeds_that_were_given_up_take_no_memory() -> None:
+    """That their requests are known keeps none of them, except for the last one."""
+    async with running_node() as node, node.connect() as http:
+        for channel in "abcd":
+            await idle(node, http, "", channel)
+        feeds = [weakref.ref(feed) for feed in node.node.hub.feeds]
+        assert 4 == len(feeds)
+        await asyncio.sleep(2 * LINGER_S)
+        assert 1 >= sum(feed() is not None for feed in feeds)
