@@ -192,20 +192,26 @@ class WebSockets:
 
     async def _let_all_in(self) -> None:
         """Let in everyone who has come within a moment: one tick of the store for all of them."""
-        newcomers = await self._gather()
-        for tenant in {newcomer.admitted.tenant for newcomer in newcomers}:
-            try:
-                now = await self._services.subscriber.now(tenant)
-            except BrokerError:
-                now = None  # aiohttp's way says what is wrong
-            present = [each for each in newcomers if each.admitted.tenant == tenant]
-            self._services.subscriber.room.leave(len(present))
-            for newcomer in present:
-                entry = None if now is None else self._enter_late(newcomer, now)
-                if entry is None:
-                    newcomer.seat.decline(newcomer.parts.head)
-                else:
-                    self._let_in(newcomer, entry)
+        by_tenant: dict[str, list[_Newcomer]] = {}
+        for newcomer in await self._gather():
+            by_tenant.setdefault(newcomer.admitted.tenant, []).append(newcomer)
+        # Side by side: another server of the store may have the next tenant.
+        await asyncio.gather(*(self._let_in_of(*each) for each in by_tenant.items()))
+
+    async def _let_in_of(self, tenant: str, newcomers: Sequence[_Newcomer]) -> None:
+        """Let in those of one tenant."""
+        try:
+            now = await self._services.subscriber.now(tenant)
+        except BrokerError:
+            now = None  # aiohttp's way says what is wrong
+        finally:
+            self._services.subscriber.room.leave(len(newcomers))
+        for newcomer in newcomers:
+            entry = None if now is None else self._enter_late(newcomer, now)
+            if entry is None:
+                newcomer.seat.decline(newcomer.parts.head)
+            else:
+                self._let_in(newcomer, entry)
 
     async def _gather(self) -> list[_Newcomer]:
         """Return those who come together: until a turn of the loop brings nobody else."""
