@@ -1,4 +1,4 @@
-"""Every requirement of the contract, and every promise, has a test that carries its number."""
+"""Every requirement, every promise and every change to the module has a test with its number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ TESTS = Path(__file__).parent.parent
 REQUIREMENTS = [f"D{number}" for number in range(1, 50)]
 PROMISES = [f"P{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9)]
 
-_NUMBER = re.compile(r"(?<![A-Za-z0-9])[DP]\d+(?![A-Za-z0-9])")
+CHANGES = [f"keep {number}" for number in range(1, 8)]
+CHANGES += [f"change {number}" for number in range(1, 14)]
+"""Section 19 of the push-stream reference."""
+
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])(?:[DP]|keep |change )\d+(?![A-Za-z0-9])")
 
 
 def numbers_in_names() -> set[str]:
@@ -30,7 +34,9 @@ def numbers_in_names() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", [REQUIREMENTS, PROMISES], ids=["requirements", "promises"])
+@pytest.mark.parametrize(
+    "kind", [REQUIREMENTS, PROMISES, CHANGES], ids=["requirements", "promises", "changes"]
+)
 def test_every_number_stands_in_the_name_of_a_test(kind: list[str]) -> None:
     """A requirement whose last test goes is missed at once."""
     found = numbers_in_names()
