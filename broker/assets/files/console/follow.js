@@ -48,7 +48,8 @@ class Follower {
   #count = 0;
   #missed = 0;
   #isGapped = false;
-  #lastBefore = null; // id of the last message before a gap
+  #lastId = null;
+  #isBehindGap = false;
   #timer = null;
   #marks = [];
   #way = 'connecting';
@@ -111,7 +112,7 @@ class Follower {
   async #ask() {
     if (document.hidden || this.#ended.signal.aborted) return;
     try {
-      if (!this.#cursor) this.#cursor = (await api.channel(this.#name)).cursor ?? '';
+      if (!this.#cursor) await this.#begin();
       const page = await api.messages(this.#name, this.#cursor, PAGE);
       if (this.#ended.signal.aborted) return;
       if (page.gap) this.#gap();
@@ -123,6 +124,12 @@ class Follower {
     }
   }
 
+  async #begin() {
+    const { cursor, last_id: lastId } = await api.channel(this.#name);
+    this.#cursor = cursor ?? '';
+    this.#lastId = lastId;
+  }
+
   #take({ kind, id, data }) {
     if (kind === 'gap') this.#gap();
     if (kind === 'message' && data) this.#keep(data);
@@ -131,14 +138,14 @@ class Follower {
 
   #gap() {
     this.#isGapped = true;
-    this.#lastBefore ??= this.#kept.length ? JSON.parse(this.#kept.at(-1)).id : null;
+    this.#isBehindGap = true;
   }
 
   #keep(data) {
-    if (this.#lastBefore !== null) {
-      this.#missed += JSON.parse(data).id - this.#lastBefore - 1;
-      this.#lastBefore = null;
-    }
+    const id = parseInt(data.slice('{"id":'.length), 10);
+    if (this.#isBehindGap && this.#lastId !== null) this.#missed += id - this.#lastId - 1;
+    this.#isBehindGap = false;
+    this.#lastId = id;
     this.#kept.push(data);
     if (this.#kept.length > 2 * KEPT) this.#kept = this.#kept.slice(-KEPT);
     this.#count += 1;
