@@ -11,6 +11,7 @@ const FIRST_MS = 5000;
 const SILENT_MS = 60000;
 const ASK_MS = 1000;
 const PAGE = 200;
+const PAGES = 10;
 const MOST_LOOKS = 60;
 
 const pause = (ms, signal) => new Promise((done) => {
@@ -113,12 +114,14 @@ class Follower {
     if (document.hidden || this.#ended.signal.aborted) return;
     try {
       if (!this.#cursor) await this.#begin();
-      const page = await api.messages(this.#name, this.#cursor, PAGE);
-      if (this.#ended.signal.aborted) return;
-      if (page.gap) this.#gap();
-      page.messages.forEach((row) => this.#keep(JSON.stringify(row)));
-      this.#cursor = page.next;
-      this.#note('asking', null);
+      for (let page = null, pages = 0; !page?.complete && pages < PAGES; pages += 1) {
+        page = await api.messages(this.#name, this.#cursor, PAGE);
+        if (this.#ended.signal.aborted) return;
+        if (page.gap) this.#gap();
+        page.messages.forEach((row) => this.#keep(JSON.stringify(row)));
+        this.#cursor = page.next;
+        this.#note('asking', null);
+      }
     } catch (error) {
       this.#note(error instanceof Unreachable ? 'connecting' : this.#way, error);
     }
