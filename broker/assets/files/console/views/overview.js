@@ -4,17 +4,20 @@ import { Chart } from '../chart.js';
 import { onPoints } from '../collector.js';
 import { html, useEffect, useState, whole } from '../dom.js';
 
-const milliseconds = (number) => (number === null ? '–' : `${number} ms`);
+// Histograms tell no more than that: so much at most.
+const milliseconds = (number) => (number === null ? '–' : `≤ ${number} ms`);
 
 const TILES = [
   ['published a second', ({ published }) => whole(published)],
   ['delivered a second', ({ delivered }) => whole(delivered)],
   ['subscribers', ({ sessions }) => whole(sessions)],
+  ['connections', ({ connections }) => whole(connections)],
+  ['channels heard', ({ channels }) => whole(channels)],
   ['lagging', ({ lagging }) => whole(lagging)],
   ['gaps told', ({ gapsAll }) => whole(gapsAll)],
+  ['refused a second', ({ refusals }) => whole(refusals)],
   ['publish to socket, p99', ({ latencyMs }) => milliseconds(latencyMs)],
   ['loop lag, p99', ({ loopLagMs }) => milliseconds(loopLagMs)],
-  ['channels heard', ({ channels }) => whole(channels)],
 ];
 
 export function Overview() {
