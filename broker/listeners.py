@@ -20,7 +20,7 @@ from broker.protocols.pushstream.recall import Recall
 from broker.protocols.pushstream.request import RequestLimits
 from broker.protocols.pushstream.services import ANY_ORIGIN, Limits, Services
 from broker.readings import read_express, read_recall
-from broker.settings import Settings
+from broker.settings import SETTINGS, Settings
 from broker.subscribe import Subscriber
 from broker.transports.front import Front, FrontLimits
 from broker.transports.gate import Gate, GateLimits
@@ -87,7 +87,7 @@ def internal_listener(around: Surroundings, services: ApiServices) -> HttpListen
     return HttpListener(
         api.server,
         settings.internal,
-        _options(settings),
+        _options(settings, "internal"),
         lambda: gate.door(api.front),
         traffic.hang_up,
     )
@@ -159,7 +159,7 @@ def public_listener(
     listener = HttpListener(
         make_public(endpoints, _server_options(settings, traffic.http)),
         settings.public,
-        _options(settings),
+        _options(settings, "public"),
         lambda: Front(recall, listener.aiohttp, around.wheel, front, gate, traffic.http),
         traffic.hang_up,
     )
@@ -194,10 +194,11 @@ def _server_options(settings: Settings, traffic: Traffic) -> ServerOptions:
     )
 
 
-def _options(settings: Settings) -> ListenOptions:
+def _options(settings: Settings, name: str) -> ListenOptions:
     return ListenOptions(
         backlog=settings.accept_backlog,
         send_buffer_bytes=settings.send_buffer_bytes,
         peer_timeout_s=settings.peer_timeout_s,
         shared=settings.workers > 1,
+        setting=SETTINGS[name].names,
     )

@@ -90,7 +90,7 @@ async def _serve(
     node.wheel.add(collector, loop.time() + LOOK_S)
     await stop.wait()
     _log.info(
-        "stopping; subscribers are sent away over %g s",
+        "stopping; subscribers are sent away over %g s; the same again stops at once",
         settings.drain_s,
         extra=event("stopping", drain_s=settings.drain_s),
     )

@@ -113,7 +113,8 @@ class Router:
         heads = {known.split("/")[1]: known for known in reversed(self._paths)}
         near = get_close_matches(head[:40], heads, n=1)
         return UnknownPath(
-            f"there is nothing at {shown(path)}; there is: {', '.join(self._paths)}",
+            f"there is nothing at {shown(path)}; subscribers have a listener of their own, here "
+            f"there is: {', '.join(self._paths)}",
             field="path",
             nearest=heads[near[0]] if near else None,
         )

@@ -14,6 +14,7 @@ SECRET_FILE = "jwt-secret"  # noqa: S105 - a file's name
 _RANDOM_BYTES = 48
 _READ_BYTES = 4096
 _OTHERS = 0o077
+_CHANGE = "choose another directory with --data or BROKER_DATA"
 
 
 def load_or_create_secret(data: Path) -> str:
@@ -36,8 +37,10 @@ def load_or_create_secret(data: Path) -> str:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create(path)
         return _load(path)
+    except FileExistsError as exc:
+        raise UnusableKey(f"{data}: it is no directory; {_CHANGE}") from exc
     except OSError as exc:
-        raise UnusableKey(f"{path}: {exc.strerror or 'cannot be used'}") from exc
+        raise UnusableKey(f"{path}: {exc.strerror or 'cannot be used'}; {_CHANGE}") from exc
     except UnicodeDecodeError as exc:
         raise UnusableKey(f"{path}: it is not text") from exc
 

@@ -101,8 +101,7 @@ class Internal:
             text = response.read(_MAX_ANSWER_BYTES)
         except (OSError, HTTPException) as exc:
             connection.close()
-            reason = str(exc) or type(exc).__name__
-            raise Unreachable(f"no answer from {self.place}: {reason}") from exc
+            raise Unreachable(f"no answer from {self.place}: {_reason(exc)}") from exc
         except ValueError as exc:
             raise Refused("a header holds a line feed or another character it cannot") from exc
         repeated = response.getheader("Idempotency-Replayed") == "true"
@@ -140,6 +139,13 @@ class _UnixConnection(HTTPConnection):
             connecting.close()
             raise
         self.sock = connecting
+
+
+def _reason(exc: OSError | HTTPException) -> str:
+    if isinstance(exc, ConnectionRefusedError | FileNotFoundError):
+        return f"{exc.strerror}; does a broker run there? {URL_VARIABLE} and --url name its address"
+    strerror = exc.strerror if isinstance(exc, OSError) else ""
+    return strerror or str(exc) or type(exc).__name__
 
 
 def _members(text: bytes) -> dict[str, object]:

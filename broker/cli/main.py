@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 import argparse
 import os
+import re
 import sys
 
 from broker import __version__
 from broker.cli.verbs import VERBS, Refused
+from broker.settings.errors import nearest
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+_OPTION = re.compile(r"--[a-z][a-z-]+")
+
+_LISTED = ", ".join(VERBS)
 
 _EPILOG = """\
 Every setting is read from the environment (BROKER_...) or a flag of `broker serve`.
@@ -40,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 2 wrong usage or settings, 130 interrupted; others belong to the verb.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(words).parse_args(words)
+    args = _read(words)
     try:
         code: int = args.run(args)
         sys.stdout.flush()
@@ -55,7 +61,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def _read(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; what is wrong with it is told, with the nearest right thing."""
+    parser, verbs = _parser(words)
+    if not words:
+        parser.print_help(sys.stderr)
+        parser.exit(EXIT_USAGE)
+    if words[0] not in VERBS and not words[0].startswith("-"):
+        parser.error(f"there is no verb {words[0]}{_hint(words[0], VERBS)}; there is {_LISTED}")
+    args, rest = parser.parse_known_args(words)
+    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")]
+    if unknown:
+        known = _OPTION.findall(verbs[args.verb].format_usage())
+        told = (f"{word}{_hint(word, known)}" for word in unknown)
+        parser.error(f"broker {args.verb} has no option {', '.join(told)}")
+    if rest:
+        parser.error(f"broker {args.verb} takes no more words; there are {len(rest)} too many")
+    return args
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, known)
+    return f" (nearest: {near})" if near else ""
+
+
+def _parser(
+    words: Sequence[str],
+) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="broker",
         description="Channel messaging over WebSocket, long poll, short poll and SSE.",
@@ -69,4 +101,4 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             import_module(f"broker.cli.{name}").add(subparsers)
         else:
             subparsers.add_parser(name, help=summary)
-    return parser
+    return parser, subparsers.choices

@@ -223,5 +223,7 @@ def _stamps(reply: Reply) -> Iterator[str]:
 def _refused(args: argparse.Namespace, reply: Reply) -> int:
     if args.json:
         print(json.dumps(reply.body))
-    print(f"broker publish: {reply.refusal}", file=sys.stderr)
+    is_text = not args.text and args.ndjson is None and "is not JSON" in reply.refusal
+    advice = "; --text publishes it as it is" if is_text else ""
+    print(f"broker publish: {reply.refusal}{advice}", file=sys.stderr)
     return EXIT_REFUSED

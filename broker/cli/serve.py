@@ -80,7 +80,10 @@ def _require_tracing() -> None:
 def _run_workers(settings: Settings, catalog: Catalog) -> int:
     """Run several processes behind the same ports."""
     try:
-        with reserve(settings.public) as public, reserve(settings.internal) as internal:
+        with (
+            reserve(settings.public, SETTINGS["public"].names) as public,
+            reserve(settings.internal, SETTINGS["internal"].names) as internal,
+        ):
             settings = replace(settings, public=public, internal=internal)
             addresses = {"public": public, "internal": internal}
             board = Board(settings.workers + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 import argparse
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"broker tail: {exc}", file=sys.stderr)
         return EXIT_BAD_TOKEN
     except RefusedByBroker as exc:
-        print(f"broker tail: {exc}", file=sys.stderr)
+        print(f"broker tail: {exc}; broker explain says what a token may read", file=sys.stderr)
         return EXIT_DENIED
 
 
@@ -166,7 +167,7 @@ def _own_token(settings: Settings, url: str, channels: tuple[str, ...]) -> Calla
     if not _is_local(url):
         raise Refused(f"a token is needed for {url}: --token TOKEN, --token - or {TOKEN_VARIABLE}")
     secret = settings.jwt_secret.reveal()
-    if not secret and not (settings.data / SECRET_FILE).exists():
+    if not secret and not _is_there(settings.data / SECRET_FILE):
         raise Refused(
             f"{settings.data} holds no secret to make a token with; name the broker's data "
             f"directory with --data, or give a token with --token or {TOKEN_VARIABLE}"
@@ -183,6 +184,13 @@ def _own_token(settings: Settings, url: str, channels: tuple[str, ...]) -> Calla
     }
     claims = {name: value for name, value in claims.items() if value}
     return lambda: mint(secret, {**claims, "exp": int(time.time()) + TOKEN_TTL_S})
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return True  # but this user may not look: reading it says so
 
 
 def _is_local(url: str) -> bool:
@@ -230,9 +238,23 @@ def _say(text: str) -> None:
     print(f"broker tail: {text}", file=sys.stderr, flush=True)
 
 
+class _News(logging.Filter):
+    """Lets lines through that say something else than the one before, but for the wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is news."""
+        text, self._last = self._last, record.getMessage().partition("; next try in ")[0]
+        return text != self._last
+
+
 def _speak() -> None:
     """Say on standard error what happens to the connection."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_News())
     handler.setFormatter(logging.Formatter("broker tail: %(message)s"))
     logger = logging.getLogger(_LOGGER)
     logger.addHandler(handler)

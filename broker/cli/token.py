@@ -6,10 +6,12 @@ from typing import Any
 import argparse
 import json
 import secrets
+import sys
 import time
 
 from broker.auth.keys import UnusableKey
 from broker.auth.mint import mint
+from broker.auth.secret import SECRET_FILE
 from broker.auth.sources import shared_secret
 from broker.cli.options import add_setting, add_verb, load_settings
 from broker.cli.verbs import Refused
@@ -82,10 +84,17 @@ def run(args: argparse.Namespace) -> int:
     """Print a token."""
     settings = load_settings(args)
     claims = _claims(args, settings.jwt_audience, settings.jwt_issuer)
+    file = settings.data / SECRET_FILE
     try:
+        is_new = not settings.jwt_secret.reveal() and not file.exists()
         secret = shared_secret(settings.jwt_secret.reveal(), settings.data)
     except UnusableKey as exc:
         raise Refused(str(exc)) from exc
+    except OSError as exc:
+        raise Refused(f"{file}: {exc.strerror}") from exc
+    if is_new:
+        made = file.absolute()
+        print(f"broker token: made the secret {made}; a broker needs the same one", file=sys.stderr)
     token = mint(secret, claims)
     print(json.dumps({"token": token, "claims": claims}) if args.json else token)
     return 0

@@ -46,6 +46,11 @@ class Setting:
         """Name on the command line."""
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def names(self) -> str:
+        """Both, for a sentence that says what to change."""
+        return f"{self.flag} or {self.env}"
+
 
 def setting(kind: Kind[T], default: T, *, doc: str, why: str, shown: str | None = None) -> T:
     """

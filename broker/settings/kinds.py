@@ -267,11 +267,19 @@ class Url(Kind[str]):
         begins = scheme.lower() + colon
         if begins in self.beginnings and rest:
             return text
+        if begins in self.beginnings:
+            raise Unreadable("nothing follows the scheme", f"{begins}{_place(begins)}")
         known = self.beginnings + self.whole
-        raise Unreadable(f"allowed is {self.allowed()}", nearest(begins.split(":")[0], known))
+        near = nearest(begins.split(":")[0], known) or f"{known[0]}{_place(known[0])}"
+        raise Unreadable(f"allowed is {self.allowed()}", near)
 
     def allowed(self) -> str:
         return ", ".join((*(f"{beginning}…" for beginning in self.beginnings), *self.whole))
+
+
+def _place(beginning: str) -> str:
+    """Return what stands for the rest of a URL that begins so."""
+    return "PATH" if beginning.startswith(UNIX) else "HOST:PORT"
 
 
 def _split(text: str) -> list[str]:

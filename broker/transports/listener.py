@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import asyncio
+import errno
 import socket
 import stat
 
@@ -22,6 +23,13 @@ libuv takes one for each listening descriptor and turn, and a turn of a busy nod
 come back all at once would wait for as many turns as they are. A connection that comes alone costs
 some 3 µs more for each further descriptor.
 """
+
+_REASONS = {
+    errno.EADDRINUSE: "another program listens there, perhaps a broker that runs already",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EACCES: "this user may not",
+}
+"""What the system's words mean here."""
 
 _PROBES = 4
 """Questions that a silent peer is asked before it is given up."""
@@ -44,12 +52,14 @@ class ListenOptions:
             takes nothing of what it is sent; accepted sockets inherit this too. 0 leaves it to the
             kernel.
         shared: Whether other processes listen on the same port (`SO_REUSEPORT`).
+        setting: What sets the address, for whoever cannot have it.
     """
 
     backlog: int = 4096
     send_buffer_bytes: int = 0
     peer_timeout_s: float = 0.0
     shared: bool = False
+    setting: str = ""
 
 
 class HttpListener:
@@ -116,9 +126,13 @@ class HttpListener:
 
 
 @contextmanager
-def reserve(address: ListenAddress) -> Iterator[ListenAddress]:
+def reserve(address: ListenAddress, setting: str) -> Iterator[ListenAddress]:
     """
     Hold an address that several processes are going to share, and give it with its port.
+
+    Args:
+        address: The address.
+        setting: What sets it.
 
     Raises:
         CannotListen: the address is taken, or not ours, or a unix socket, which has one owner.
@@ -128,7 +142,7 @@ def reserve(address: ListenAddress) -> Iterator[ListenAddress]:
     try:
         holding = _bound_tcp(address, ListenOptions(shared=True))
     except OSError as error:
-        raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+        raise _cannot(address, error, setting) from error
     with holding:
         yield ListenAddress(address.host, holding.getsockname()[1])
 
@@ -145,7 +159,13 @@ def listen(address: ListenAddress, options: ListenOptions) -> socket.socket:
             return _listen_unix(address.path, options)
         return _listen_tcp(address, options)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+        raise _cannot(address, error, options.setting) from error
+
+
+def _cannot(address: ListenAddress, error: OSError, setting: str) -> CannotListen:
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    other = f"; choose another address with {setting}" if setting else ""
+    return CannotListen(f"cannot listen on {address}: {reason}{other}")
 
 
 def _listen_tcp(address: ListenAddress, options: ListenOptions) -> socket.socket:

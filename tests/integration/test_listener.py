@@ -7,9 +7,17 @@ import asyncio
 import socket
 
 from aiohttp import web
+import pytest
 
 from broker.settings import ListenAddress
-from broker.transports.listener import ACCEPTS, HttpListener, ListenOptions
+from broker.transports.listener import (
+    ACCEPTS,
+    CannotListen,
+    HttpListener,
+    ListenOptions,
+    listen,
+    reserve,
+)
 
 CLIENTS = 60
 
@@ -47,3 +55,24 @@ async def test_those_who_come_at_once_do_not_wait_a_turn_each() -> None:
                 turns += 1
         assert turns <= CLIENTS / ACCEPTS + 5
     await listener.close()
+
+
+def test_an_address_that_cannot_be_had_is_told_with_what_sets_it() -> None:
+    """Taken by another program, or of another machine; alone and for several workers."""
+    options = ListenOptions(setting="--public or BROKER_PUBLIC")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        mine = ListenAddress("127.0.0.1", taken.getsockname()[1])
+        other = ListenAddress("192.0.2.1", mine.port)
+        for address, reason in (
+            (mine, "another program listens there, perhaps a broker that runs already"),
+            (other, "this machine has no such address"),
+        ):
+            told = f"{address}: {reason}; choose another address with --public or BROKER_PUBLIC"
+            with pytest.raises(CannotListen) as caught:
+                listen(address, options)
+            assert f"cannot listen on {told}" == str(caught.value)
+            with pytest.raises(CannotListen) as caught, reserve(address, options.setting):
+                pass
+            assert f"cannot listen on {told}" == str(caught.value)

@@ -111,7 +111,8 @@ class Endpoints:
         paths = [f"{mount.path}/" for mount in self.mounting.mounts]
         nearest = get_close_matches(f"/{head}/", paths, n=1)
         raise UnknownPath(
-            f"nothing is served under this path; subscribe at {', '.join(paths[:MAX_TOLD])}",
+            f"nothing is served under this path; subscribe at {', '.join(paths[:MAX_TOLD])}; "
+            "publishers and the console have a listener of their own",
             field="path",
             nearest=nearest[0] if nearest else None,
         )

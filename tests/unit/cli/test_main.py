@@ -68,6 +68,34 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], words: list
     assert "" == told.out
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["chekc"], "there is no verb chekc (nearest: check); there is serve, publish, tail"),
+        (["serve", "--pubic", "127.0.0.1:1"], "broker serve has no option --pubic (nearest: --pub"),
+        (["check", "--jsno=1"], "broker check has no option --jsno (nearest: --json)"),
+        (["check", "a", "b", "c"], "broker check takes no more words; there are 2 too many"),
+    ],
+)
+def test_a_slip_is_told_with_the_nearest_right_word(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    """Verbs and options; what may be a secret is not said again."""
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr().err
+    assert told in said
+    assert "127.0.0.1:1" not in said
+
+
+def test_nothing_at_all_shows_everything_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever just types `broker` sees every verb."""
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert 2 == caught.value.code
+    assert all(summary in capsys.readouterr().err for summary in [VERBS["serve"]])
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """From its one place."""
     with pytest.raises(SystemExit):

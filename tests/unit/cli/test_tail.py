@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 import io
 import json
+import logging
 
 import jwt
 import pytest
 
 from broker.cli.main import main
-from broker.cli.tail import _as_json, _as_line, _is_local, _own_url, _url
+from broker.cli.tail import _as_json, _as_line, _is_local, _News, _own_url, _url
 from broker.client import Cursor, Message
 from broker.settings import ListenAddress
 from tests.support.tokens import SECRET
@@ -45,6 +46,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (["--since", "1447516314"], "1447516314-21"),
         (["--count", "0"], "--count"),
         ([], "holds no secret"),
+        (["--data", "x" * 300], "File name too long; choose another directory with --data"),
         (["--url", "https://example.com"], "a token is needed for https://example.com"),
         (["--url", "https://user@example.com", "--token", "x"], "no user"),
         (["--url", "ftp://127.0.0.1", "--token", "x"], "an address is"),
@@ -144,3 +146,14 @@ def test_a_message_cannot_write_on_the_terminal() -> None:
     assert line.isascii()
     assert line.isprintable()
     assert text == json.loads(line)["message"]
+
+
+def test_only_news_is_told() -> None:
+    """While a broker is away, each try is made alike; the first one is worth a line."""
+
+    def line(text: str) -> logging.LogRecord:
+        return logging.LogRecord("broker.client", logging.WARNING, "", 0, text, (), None)
+
+    news = _News()
+    said = ["refused; next try in 1.0 s", "refused; next try in 2.0 s", "connected", "refused"]
+    assert [True, False, True, True] == [bool(news.filter(line(text))) for text in said]

@@ -105,13 +105,16 @@ def test_json_shows_the_claims(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_secret_the_data_directory_has_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Made where there is none, and the same from then on."""
+    """Made where there is none, which is told, and the same from then on."""
     monkeypatch.delenv("BROKER_JWT_SECRET")
-    for _ in range(2):
+    made = f"made the secret {Path.cwd() / 'var' / SECRET_FILE}"
+    for is_new in (True, False):
         assert 0 == main(["token", "--sub", "7", "--data", "var"])
         secret = (Path("var") / SECRET_FILE).read_text().strip()
-        claims = jwt.decode(capsys.readouterr().out.strip(), secret, ["HS256"])
+        told = capsys.readouterr()
+        claims = jwt.decode(told.out.strip(), secret, ["HS256"])
         assert "7" == claims["sub"]
+        assert is_new == (made in told.err)
 
 
 REFUSED = {
@@ -160,3 +163,5 @@ def test_a_secret_that_cannot_be_made_is_told(
     Path("file").write_text("")
     assert 2 == main(["token", "--sub", "7", "--data", "file/data"])
     assert f"file/data/{SECRET_FILE}: Not a directory" in capsys.readouterr().err
+    assert 2 == main(["token", "--sub", "7", "--data", "file"])
+    assert "file: it is no directory; choose another" in capsys.readouterr().err

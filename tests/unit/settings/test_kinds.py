@@ -108,7 +108,8 @@ def test_a_right_text_is_read(kind: Kind[Any], text: str, value: object) -> None
         (Networks(), "10.0.0.1/8", "10.0.0.1/8 is no address or network", "10.0.0.0/8"),
         (RATE, "-1", "less than the least; allowed is 0 to 100 messages a second", "0"),
         (REDIS, "redis:/host", "allowed is redis://…", "redis://"),
-        (REDIS, "localhost:6379", "allowed is redis://…", ""),
+        (REDIS, "localhost:6379", "allowed is redis://…", "redis://HOST:PORT"),
+        (REDIS, "redis://", "nothing follows the scheme", "redis://HOST:PORT"),
         (REDIS, "memory", "allowed is redis://…", "memory:"),
     ],
 )
