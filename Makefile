@@ -19,6 +19,7 @@ setup: $(STAMP) ## install everything from uv.lock into .venv
 
 $(STAMP): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make setup PYTHON=python3.12")'
+	@echo "installing into $(VENV), as locked: a minute the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python .ci/pinned.py uv > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
@@ -68,7 +69,7 @@ sbom: setup ## write dist/sbom.json: every package that the broker is installed 
 	$(BIN)/uv export --frozen --quiet --no-dev --format cyclonedx1.5 | $(BIN)/python .ci/sbom.py > dist/sbom.json
 
 run: setup ## serve, with everything made on first start
-	exec $(BIN)/broker serve $(ARGS)
+	@exec $(BIN)/broker serve $(ARGS)
 
 clean: ## remove everything that can be made again; data/ stays
 	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

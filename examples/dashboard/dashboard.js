@@ -68,7 +68,9 @@ function measure() {
 measure.before = 0;
 
 async function follow() {
-  const { Client } = await import(`${broker}/client.js`);
+  const { Client } = await import(`${broker}/client.js`).catch(() => {
+    throw new Error(`no broker answers at ${broker}; start it and load the page again`);
+  });
   const options = { token: asked.get('token') ?? undefined };
   if (asked.has('transport')) options.transports = [asked.get('transport')];
   if (asked.has('retry')) options.retryS = [0, Number(asked.get('retry'))];

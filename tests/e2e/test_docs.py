@@ -18,6 +18,7 @@ import websockets
 
 from broker.catalog import Catalog
 from tests.support.broker import BrokerProcess, free_ports
+from tests.support.browser import Browser
 from tests.support.markdown import PAGES, ROOT, Block, blocks, read
 from tests.support.shell import TOOLS, Shell
 from tests.support.waiting import eventually
@@ -141,6 +142,24 @@ async def test_what_the_readme_follows_shows_what_it_publishes(
         await eventually(lambda: 4 == tail.out.count("\n"), COMMAND_DEADLINE_S)
         bodies = [json.loads(line.split(maxsplit=3)[3])["body"] for line in tail.out.splitlines()]
         assert ["hello", "hello again"] * 2 == bodies
+
+
+async def test_what_the_readme_publishes_is_seen_in_a_browser(
+    clone: Path, broker: BrokerProcess, browser: Browser
+) -> None:
+    """The page whose address is printed connects, and shows both messages."""
+    _, publish, show = [_here(block.text, broker) for block in of("sh", README)[:3]]
+    [port] = free_ports(1)
+    with Shell(show.replace("8000", str(port)), clone, _env(broker)) as serving:
+        await eventually(lambda: _listens(port), COMMAND_DEADLINE_S, what="the page is served")
+        [address] = re.findall(r"^http://\S+#\S+$", serving.out, re.MULTILINE)
+        async with browser.page() as page:
+            await page.goto(f"{address}&broker={broker.public}")
+            await page.until("document.body.innerText.includes('connected')", START_DEADLINE_S)
+            await _finish(publish, clone, broker)
+            await page.until("document.body.innerText.includes('hello again')", START_DEADLINE_S)
+            assert "2" == await page.text("#received")
+            assert [] == page.errors
 
 
 @pytest.mark.parametrize("page", pages_with("console"), ids=name)
