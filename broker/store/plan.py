@@ -27,6 +27,9 @@ from broker.store.rows import stamps
 _CONDITION: Final = 0
 """Stands in a step where a part has the number of its channel."""
 
+_USUAL: Final = 3
+"""Length of a part that says nothing of its own about how much is kept."""
+
 _RECEIPT_MARGIN_S: Final = 5
 """Seconds for which a receipt outlives the deadline of its call."""
 
@@ -40,7 +43,8 @@ class Plan:
     One call of `publish.lua`.
 
     Consecutive messages of one channel make up a part, across publications too as long as nothing
-    can refuse one of them: what the script would work per message, it then works per part.
+    can refuse one of them: what the script would work per message, it then works per part. How much
+    is kept of a channel is what the last message that is stored says.
 
     Args:
         keys: Names of the tenant's keys.
@@ -133,10 +137,12 @@ class Plan:
         for draft, retention in zip(publication.drafts, publication.retentions, strict=True):
             channel, body, event_id, event_type = draft
             number = self._numbers.get(channel) or self._new_channel(channel)
-            self._retentions[channel] = retention
+            usual = self._retentions.setdefault(channel, retention)
             wide = 1 if event_id or event_type else 0
-            if part[0] != number or part[2] != wide:
-                part = self._new_part(channel, number, wide)
+            is_usual = retention is usual or retention == usual
+            if part[0] != number or part[2] != wide or len(part) > _USUAL or not is_usual:
+                own = () if is_usual else retention
+                part = self._new_part(channel, [number, 0, wide, *own])
             part[1] += 1
             values.append(body)
             if wide:
@@ -147,8 +153,7 @@ class Plan:
         number = self._numbers[channel] = len(self._numbers) + 1
         return number
 
-    def _new_part(self, channel: str, number: int, wide: int) -> list[int]:
-        part = [number, 0, wide]
+    def _new_part(self, channel: str, part: list[int]) -> list[int]:
         self._parts.append((channel, part))
         self._steps.append(part)  # type: ignore[arg-type]  # nothing but numbers is added to it
         return part

@@ -6,7 +6,8 @@
 -- Plan: announcement prefix; channel_ttl_s, idempotency_ttl_s and receipt_ttl_s; floor time and
 --       tag; channels as {name, messages kept, age kept in seconds}, steps; whether replicas are
 --       waited for.
--- Step: a part is {channel number, count of messages, 0 or 1 for wide};
+-- Step: a part is {channel number, count of messages, 0 or 1 for wide}, and messages and age kept of
+--       the channel from there on where these are others than the plan says;
 --       a condition is {0, count of parts it covers, number of its idempotency key or 0,
 --       fingerprint, wanted cursor}.
 --
@@ -40,7 +41,7 @@ local time, tag, born = open_clock(KEYS[1], plan[5], plan[6])
 local function open_channel(number)
   local spec = channels[number]
   local channel = {
-    name = spec[1], messages = spec[2], age_s = spec[3],
+    name = spec[1], spec = spec,
     ring = KEYS[2 * number], record = KEYS[2 * number + 1],
     id = 0, kept_age_s = -1, deleted = '',
   }
@@ -48,7 +49,7 @@ local function open_channel(number)
   if kept then
     channel.id, channel.last, channel.kept_age_s, channel.time, channel.tag, channel.deleted =
       parse_record(kept)
-    channel.kept_time = channel.time
+    channel.kept_time, channel.has_ring = channel.time, channel.kept_age_s >= 0
     -- Never true unless the clock was lost alone; then no cursor may come back either.
     if is_after(channel.time, channel.tag, time, tag) then
       time, tag = channel.time, channel.tag
@@ -73,12 +74,20 @@ local function announce(some)
   call('PUBLISH', prefix .. some.name, head .. table.concat(ARGV, '\n', some.from, some.to))
 end
 
-local function append(channel, from, to, width)
-  local ring, messages, id, last = channel.ring, channel.messages, channel.id, channel.last
+local function append(channel, from, to, width, messages, age_s)
+  local ring, id, last = channel.ring, channel.id, channel.last
   if id == 0 then
     if call('EXISTS', ring) == 1 then call('UNLINK', ring) end
     last, channel.time, channel.tag = beginning, parse_cursor(beginning)
   end
+  if messages > 0 then
+    channel.has_ring = true
+  elseif channel.has_ring then
+    -- What is not kept ends what is: a ring has no holes.
+    call('UNLINK', ring)
+    channel.has_ring, channel.kept_age_s = false, -1
+  end
+  channel.messages, channel.age_s = messages, age_s
   answer[#answer + 1] = id + 1
   answer[#answer + 1] = tag + 1
   if run and run.name == channel.name and run.width == width and run.to + 1 == from then
@@ -145,7 +154,8 @@ while number <= #steps do
   else
     local width = step[3] == 1 and 3 or 1
     local past = at + step[2] * width
-    append(channels[step[1]], at, past - 1, width)
+    local channel = channels[step[1]]
+    append(channel, at, past - 1, width, step[4] or channel.spec[2], step[5] or channel.spec[3])
     at = past
     if number <= covered_to and key > 0 then
       stored[#stored + 1] = format('%d %d %d', step[2], answer[#answer - 1], answer[#answer])
@@ -162,7 +172,6 @@ local function finish(channel)
   local age_s = channel.age_s
   if channel.messages == 0 then
     age_s = -1
-    if channel.kept_age_s >= 0 then call('UNLINK', channel.ring) end
   else
     if channel.id > channel.messages then
       call('XTRIM', channel.ring, 'MAXLEN', channel.messages)

@@ -85,12 +85,14 @@ def test_messages_of_one_channel_make_one_part() -> None:
     ] == steps(publication(A), keyed, wanted, publication(A), publication(A))
 
 
-def test_the_latest_retention_counts() -> None:
-    """A channel named twice in a call has one retention."""
-    first, last = Retention(1, 2), Retention(3, 4)
-    plan = Plan(KEYS, [Publication([A, A], [first, last])], "r")
+def test_another_retention_stands_with_its_part() -> None:
+    """A channel has the retention named first, and each part of another one says so."""
+    first, other = Retention(1, 2), Retention(3, 4)
+    equal = Retention(*first)
+    plan = Plan(KEYS, [Publication([A, A, A, A], [first, equal, other, first])], "r")
     head, *_ = plan.arguments(Cursor(0, 0), OPTIONS)
-    assert [["a", 3, 4]] == orjson.loads(head)[6]
+    assert [["a", 1, 2]] == orjson.loads(head)[6]
+    assert [[1, 2, 0], [1, 1, 0, 3, 4], [1, 1, 0]] == orjson.loads(head)[7]
 
 
 def test_stamps_are_dealt_out_in_order() -> None:
