@@ -25,7 +25,6 @@ from tests.support.stores import StoreServer
 CHANNELS = ("a", "b", "c")
 KEPT = {"a": 3, "b": 100, "c": 0}
 UNKEPT = Retention(0, 0)
-PAGE = 4
 
 _numbers = count()
 
@@ -54,17 +53,26 @@ class Call:
     Attributes:
         publications: The publications.
         kept: Messages that are kept of each channel from now on; None for as many as usual.
+        leap: Cursors that are known to be in use beyond the last one, of the same second.
     """
 
     publications: Sequence[Publish]
     kept: Sequence[int | None]
+    leap: int = 0
 
 
 @dataclass(frozen=True)
 class Read:
-    """Channels, each after the message that is so many before its last."""
+    """
+    A look at channels.
+
+    Attributes:
+        lookups: The channels, each after the message that is so many before its last.
+        limit: Messages of each at most.
+    """
 
     lookups: Sequence[tuple[str, int]]
+    limit: int
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,11 @@ calls = st.builds(
     Call,
     st.lists(publishes, min_size=1, max_size=5),
     st.tuples(*[st.sampled_from([None, None, None, 0, 1, 2, 5])] * len(CHANNELS)),
+    st.sampled_from([0, 0, 0, 7]),
 )
-reads = st.builds(Read, st.lists(st.tuples(channels, st.integers(0, 8)), max_size=4))
+reads = st.builds(
+    Read, st.lists(st.tuples(channels, st.integers(0, 8)), max_size=4), st.integers(1, 6)
+)
 plans = st.lists(st.one_of(calls, calls, reads, st.builds(Delete, channels)), max_size=12)
 
 
@@ -142,9 +153,12 @@ class Side:
             for channel, most in zip(CHANNELS, step.kept, strict=True)
         }
         publications = [self._publication(each, kept, body) for each in step.publications]
-        outcomes = await self.store.publish(self.tenant, publications, START)
+        time, tag = max((max(own.values()) for own in self.cursors.values() if own), default=START)
+        floor = Cursor(time, tag + step.leap)
+        outcomes = await self.store.publish(self.tenant, publications, floor)
         for outcome in outcomes:
             for stamp in outcome.stamps if isinstance(outcome, Stored) else ():
+                assert outcome.repeated or stamp.cursor > floor
                 self.cursors[stamp.channel][stamp.id] = stamp.cursor
         return [
             (outcome.repeated, [(stamp.channel, stamp.id) for stamp in outcome.stamps])
@@ -173,7 +187,7 @@ class Side:
             Lookup(channel, self.cursors[channel].get(len(self.cursors[channel]) - back, START))
             for channel, back in step.lookups
         ]
-        histories = await self.store.read(self.tenant, lookups, PAGE, START)
+        histories = await self.store.read(self.tenant, lookups, step.limit, START)
         return [
             self._history(lookup, each) for lookup, each in zip(lookups, histories, strict=True)
         ]
