@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import re
 
 from broker.client.errors import Unreadable
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -28,7 +26,9 @@ class EventReader:
 
     def __init__(self, max_event_bytes: int) -> None:
         self._max_event_bytes = max_event_bytes
-        self._rest = b""
+        self._held = b""  # what can only be told with the next bytes
+        self._line: list[bytes] = []  # pieces of a line that is not whole yet
+        self._line_size = 0
         self._data: list[bytes] = []
         self._size = 0
         self._begun = False
@@ -41,22 +41,39 @@ class EventReader:
         Raises:
             Unreadable: an event is longer than the limit.
         """
-        text = self._rest + data
-        if not self._begun and len(text) >= len(_BYTE_ORDER_MARK):
-            self._begun = True
-            text = text.removeprefix(_BYTE_ORDER_MARK)
-        at = 0
-        for end in _LINE_END.finditer(text):
-            if end[0] == b"\r" and end.end() == len(text):
-                break  # the line feed of the pair may come with the next bytes
-            line, at = text[at : end.start()], end.end()
+        *lines, rest = self._unified(data).split(b"\n")
+        for piece in lines:
+            line = self._finished(piece)
             if line:
                 self._take(line)
             elif self._data:
                 yield b"\n".join(self._data)
                 self._data, self._size = [], 0
-        self._rest = text[at:]
-        self._check(len(self._rest))
+        self._line.append(rest)
+        self._line_size += len(rest)
+        self._check(self._line_size)
+
+    def _unified(self, data: bytes) -> bytes:
+        """Return bytes with line feeds alone for line ends; each byte is looked at once."""
+        text, self._held = self._held + data, b""
+        if not self._begun:
+            if len(text) < len(_BYTE_ORDER_MARK):
+                self._held = text
+                return b""
+            self._begun = True
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        if text.endswith(b"\r"):  # the line feed of the pair may come with the next bytes
+            text, self._held = text[:-1], b"\r"
+        return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _finished(self, piece: bytes) -> bytes:
+        """Return the line that ends with this piece."""
+        if not self._line_size:
+            self._line.clear()
+            return piece
+        line = b"".join((*self._line, piece))
+        self._line, self._line_size = [], 0
+        return line
 
     def _take(self, line: bytes) -> None:
         field, _, value = line.partition(b":")

@@ -147,9 +147,14 @@ def header_cursor(headers: Mapping[str, str]) -> Cursor | None:
     """
     Return the cursor in the headers of a poll's answer (D44); None where there is none.
 
+    A time alone, from which something in between took the tag, is none: it would skip the rest of
+    its second.
+
     Raises:
         Unreadable: it cannot be read.
     """
+    if hdrs.ETAG not in headers:
+        return None
     try:
         return Cursor.of(headers.get(hdrs.LAST_MODIFIED), headers.get(hdrs.ETAG))
     except BadCursor as error:

@@ -75,7 +75,7 @@ async def events(place: Migrated) -> None:
             answer = await place.post("/pub?id=a", "first")
             assert (200, "") == (answer.status, answer.text)
             first = await reading.until("data: first\n\n")
-            [cursor] = re.findall(r"^id: (\S+)$", first, re.MULTILINE)
+            [*_, cursor] = re.findall(r"^id: (\S+)$", first, re.MULTILINE)
         await happening.until('"type": "client_subscribed", "channel": "a"'.replace(" ", ""))
     await place.post("/pub?id=a", "second")
     async with place.reading("/ev/a", Last_Event_ID=cursor) as reading:

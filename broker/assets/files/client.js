@@ -181,8 +181,6 @@ class Cursor {
 /** Server-sent events, read from text as it comes. */
 
 
-const LINE_END = /\r\n|\n|\r/g;
-
 /**
  * Splits a stream into the data of its events.
  *
@@ -192,7 +190,9 @@ const LINE_END = /\r\n|\n|\r/g;
  */
 class EventReader {
   #limit;
-  #rest = '';
+  #held = ''; // what can only be told with the next piece
+  #line = []; // pieces of a line that is not whole yet
+  #lineLength = 0;
   #data = [];
   #length = 0;
 
@@ -211,14 +211,11 @@ class EventReader {
    * @throws {Unreadable} an event is longer than the limit.
    */
   feed(piece) {
-    const text = this.#rest + piece;
+    const lines = this.#unified(piece).split('\n');
+    const rest = lines.pop();
     const whole = [];
-    let at = 0;
-    for (const end of text.matchAll(LINE_END)) {
-      const after = end.index + end[0].length;
-      if (end[0] === '\r' && after === text.length) break; // its line feed may come next
-      const line = text.slice(at, end.index);
-      at = after;
+    for (const end of lines) {
+      const line = this.#finished(end);
       if (line) this.#take(line);
       else if (this.#data.length) {
         whole.push(this.#data.join('\n'));
@@ -226,9 +223,29 @@ class EventReader {
         this.#length = 0;
       }
     }
-    this.#rest = text.slice(at);
-    this.#check(this.#rest.length);
+    this.#line.push(rest);
+    this.#lineLength += rest.length;
+    this.#check(this.#lineLength);
     return whole;
+  }
+
+  /** Return text with line feeds alone for line ends; each character is looked at once. */
+  #unified(piece) {
+    let text = this.#held + piece;
+    this.#held = '';
+    if (text.endsWith('\r')) { // its line feed may come next
+      text = text.slice(0, -1);
+      this.#held = '\r';
+    }
+    return text.replace(/\r\n?/g, '\n');
+  }
+
+  /** Return the line that ends with this piece. */
+  #finished(end) {
+    const line = this.#line.join('') + end;
+    this.#line = [];
+    this.#lineLength = 0;
+    return line;
   }
 
   #take(line) {

@@ -98,6 +98,17 @@ test('a stream may be cut anywhere', () => {
   assert.throws(() => new EventReader(10).feed('data: far too long'), Unreadable);
 });
 
+test('a large event costs as much as its characters, however small the pieces are', () => {
+  const data = 'x'.repeat(2_000_000);
+  const stream = `data: ${data}\n\n`;
+  const reader = new EventReader(stream.length);
+  const { user } = process.cpuUsage();
+  const got = [];
+  for (let at = 0; at < stream.length; at += 1400) got.push(...reader.feed(stream.slice(at, at + 1400)));
+  assert.deepEqual([data], got);
+  assert.ok(process.cpuUsage().user - user < 4e6);
+});
+
 test('D49: the first retry is quick, those behind it take 20 to 30 seconds', () => {
   for (const random of [0, 0.5, 0.999]) {
     const backoff = new Backoff({ retryS: [20, 30], quickRetryS: 1 }, () => random);

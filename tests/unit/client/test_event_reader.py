@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +75,13 @@ def test_the_wait_that_a_stream_asks_for_is_kept() -> None:
     reader = EventReader(1000)
     list(reader.feed(b"retry: 3000\n\nretry: 23000\nid: 1-1\ndata: x\n\n"))
     assert 23000 == reader.retry_ms
+
+
+def test_a_large_event_costs_as_much_as_its_bytes() -> None:
+    """However small the pieces are: each byte is looked at once, not with every piece again."""
+    event = b"data: %b\n\n" % (b"x" * 2_000_000)
+    reader = EventReader(len(event))
+    began = time.process_time()
+    pieces = [event[at : at + 1400] for at in range(0, len(event), 1400)]
+    assert [event[6:-2]] == [data for piece in pieces for data in reader.feed(piece)]
+    assert time.process_time() - began < 5
