@@ -156,8 +156,8 @@ class Side:
         time, tag = max((max(own.values()) for own in self.cursors.values() if own), default=START)
         floor = Cursor(time, tag + step.leap)
         outcomes = await self.store.publish(self.tenant, publications, floor)
-        for outcome in outcomes:
-            for stamp in outcome.stamps if isinstance(outcome, Stored) else ():
+        for outcome in [each for each in outcomes if isinstance(each, Stored)]:
+            for stamp in outcome.stamps:
                 assert outcome.repeated or stamp.cursor > floor
                 self.cursors[stamp.channel][stamp.id] = stamp.cursor
         return [
