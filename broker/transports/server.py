@@ -91,9 +91,14 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's connection, with answers of ours where it would answer by itself."""
+    """
+    aiohttp's connection, with answers of ours where it would answer by itself.
 
-    __slots__ = ("_body", "_counted", "_own", "_refuse")
+    Attributes:
+        sends_no_more: Whether the client has closed its side.
+    """
+
+    __slots__ = ("_body", "_counted", "_own", "_refuse", "sends_no_more")
 
     def __init__(
         self, server: _Server, refuse: Refuse, own: ServerOptions, **options: object
@@ -103,6 +108,7 @@ class _Connection(web.RequestHandler):
         self._own = own
         self._counted: asyncio.BaseTransport | None = None
         self._body: StreamReader | None = None
+        self.sends_no_more = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; the first head has its own deadline."""
@@ -126,6 +132,7 @@ class _Connection(web.RequestHandler):
         """
         if self._body is None or not self._body.is_eof() or self._under_way() != 1:
             return False
+        self.sends_no_more = True
         self.close()  # behind the answer
         return True
 

@@ -118,7 +118,7 @@ def take_over(
 
 def sends_no_more(request: web.BaseRequest) -> bool:
     """Tell whether a client has closed its side: aiohttp may answer, then it hangs up."""
-    return request.protocol._close  # noqa: SLF001  # nothing public tells
+    return getattr(request.protocol, "sends_no_more", False)  # of a connection of `server`
 
 
 def _refuse_company(request: web.BaseRequest) -> None:
