@@ -39,8 +39,8 @@ Reads the directives of the push-stream module and of nchan, with everything tha
 says of each one what it became, or why it has no counterpart: file:line:column: directive: fate.
 The fates are same, changed (it differs as told), nginx (keep it in front) and none. Of what nginx
 does itself, what concerns those locations is named too.
-exit codes: 0 everything has a counterpart, 1 written, but something has none, 2 wrong usage or a
-file is in the way, 3 the configuration cannot be read
+exit codes: 0 everything has a counterpart, 1 written, but something has none, 2 wrong usage, a
+file is in the way, or there is nothing to carry over, 3 the configuration cannot be read
 """
 
 
@@ -71,6 +71,11 @@ def run(args: argparse.Namespace) -> int:
     except BadConfiguration as exc:
         _print_unreadable(exc, as_json=args.json)
         return EXIT_UNREADABLE
+    if not draft.mounts:
+        raise Refused(
+            f"{args.file} has no location of push-stream or nchan, nor has what it includes; "
+            "nothing is written"
+        )
     texts = {
         RULES_FILE: rules(draft, str(args.file), args.access),
         SETTINGS_FILE: settings(draft, str(args.file)),
@@ -89,9 +94,8 @@ def _write(texts: dict[str, str], directory: Path, *, force: bool) -> list[Path]
     files = {directory / name: text for name, text in texts.items()}
     in_the_way = [str(file) for file in files if file.exists() and not force]
     if in_the_way:
-        raise Refused(
-            f"{' and '.join(in_the_way)} exists; --force overwrites, --out goes elsewhere"
-        )
+        verb = "exist" if len(in_the_way) > 1 else "exists"
+        raise Refused(f"{', '.join(in_the_way)} {verb}; --force overwrites, --out goes elsewhere")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import random
 
-from broker.client import Client, Unreachable
+from broker.client import Client, ClientError, Unreachable
 
 KINDS = ("page_viewed", "button_pressed", "cart_changed", "order_placed")
 
@@ -54,8 +53,12 @@ def main() -> None:
     parser.add_argument("--internal", default=f"http://{place}", help="default: %(default)s")
     parser.add_argument("--rate", type=float, default=2.0, help="a second; default: %(default)s")
     parser.add_argument("--count", type=int, default=-1, help="how many; default: no end")
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         asyncio.run(run(parser.parse_args()))
+    except (ClientError, ValueError) as wrong:  # a channel that there is not, a key, an address
+        raise SystemExit(f"publisher: {wrong}") from None
+    except KeyboardInterrupt:
+        pass
 
 
 if __name__ == "__main__":

@@ -52,6 +52,16 @@ def test_nothing_is_overwritten_unasked(nginx: Path, capsys: pytest.CaptureFixtu
     assert "mine" != rules.read_text()
 
 
+def test_where_there_is_nothing_to_carry_over_nothing_is_written(
+    nginx: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rules made of nothing would open every channel to everybody."""
+    nginx.write_text("location / { root html; }")
+    assert 2 == main(["migrate", "nginx.conf"])
+    assert "nginx.conf has no location of push-stream or nchan" in capsys.readouterr().err
+    assert [nginx] == list(nginx.parent.iterdir())
+
+
 def test_a_rehearsal_writes_nothing(nginx: Path) -> None:
     """Only what would become of each line is told."""
     assert 0 == main(["migrate", "--dry-run", "nginx.conf"])
