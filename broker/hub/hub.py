@@ -22,7 +22,7 @@ from broker.hub.pings import PING_CHANNEL, ping_message
 from broker.hub.shelf import Shelf
 from broker.hub.slow import review
 from broker.hub.surroundings import FeedKey, FeedLimits, Surroundings, Turns
-from broker.hub.tenant import Tenant
+from broker.hub.tenant import Tenant, forget_idle
 from broker.writing.path import PlainPath, WritePath
 
 RING_BYTES = 256 * 2**20
@@ -92,7 +92,6 @@ class Hub:
         self._slow_policy = slow_policy
         self._clock = clock
         self._tenants: dict[str, Tenant] = {}
-        self._around: dict[Tenant, Surroundings] = {}
         self._shelf = Shelf()
         self._feeds: dict[FeedKey, Feed] = {}
         self.idle = Idle(linger_s, idle_channels)
@@ -126,7 +125,7 @@ class Hub:
 
     @property
     def tenants(self) -> Iterable[Tenant]:
-        """Every tenant that this node has heard of."""
+        """Every tenant that this node has to do with."""
         return self._tenants.values()
 
     @property
@@ -194,9 +193,9 @@ class Hub:
         return feed
 
     def _surroundings(self, tenant: Tenant) -> Surroundings:
-        around = self._around.get(tenant)
+        around = tenant.around
         if around is None:
-            around = self._around[tenant] = Surroundings(
+            around = tenant.around = Surroundings(
                 self._turns,
                 self._catch_ups,
                 self.flows,
@@ -346,6 +345,7 @@ class Hub:
         self.sweep()
         self._shelf.clear()
         self.budget.keep()
+        forget_idle(self._tenants, self._clock())
         for feed in self._feeds.values():
             review(feed)
 

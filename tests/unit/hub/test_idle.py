@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.fanout import Fanout
+from broker.hub.tenant import LINGER_S
+from tests.support.fanout import TENANT, Fanout
 from tests.support.nodes import MakeFanout
 from tests.support.outlets import LineEncoder
 
@@ -79,3 +80,33 @@ def test_a_feed_that_went_early_is_made_anew_without_loss(make_fanout: MakeFanou
     assert ("a",) not in listed(node)
     outlet = node.attach("a", cursor=begin, encoder=POLLS)
     assert [("a", 1), ("a", 2)] == outlet.ids
+
+
+def test_tenants_without_feeds_are_forgotten_in_time(make_fanout: MakeFanout) -> None:
+    """However many come and go, those of the last minutes are known; who returns resumes."""
+    node = make_fanout(linger_s=5.0)
+    node.publish("a")
+    outlet = node.attach("a")
+    ping_only = node.hub.feed(node.hub.tenant("pings"), ("ping",), node.encoder)
+    for number in range(1000):
+        node.hub.feed(node.hub.tenant(f"t{number}"), ("a",), node.encoder)
+    for _ in range(4):  # idle feeds go; their tenants are seen without any; they go
+        node.loop.advance(LINGER_S / 2)
+        with node.loop.inside():
+            node.hub.idle.renew(ping_only, node.loop.time())
+            node.hub.upkeep()
+    assert {TENANT, "pings"} == {tenant.name for tenant in node.hub.tenants}
+    last = node.log[-1].cursor
+    node.publish("a")
+    node.loop.settle()
+    outlet.hang_up()
+    for _ in range(4):
+        node.loop.advance(LINGER_S / 2)
+        with node.loop.inside():
+            node.hub.upkeep()
+    assert set() == {tenant.name for tenant in node.hub.tenants}
+    assert 0 == node.hub.feed_count
+    assert [("a", 2)] == node.attach("a", cursor=last).ids
+    node.publish("a")
+    node.loop.settle()
+    assert [("a", 2), ("a", 3)] == node.attach("a", cursor=last).ids
