@@ -148,8 +148,10 @@ class Endpoints:
 
 
 def _path(request: web.BaseRequest) -> str:
-    """Return a request's path, still percent-encoded."""
+    """Return a request's path, still percent-encoded, with a single slash in front (as nginx)."""
     path = request.raw_path.partition("?")[0]
+    if path.startswith("//"):
+        return f"/{path.lstrip('/')}"
     # A proxy's request names the whole URL (RFC 9112, section 3.2.2).
     return path if path.startswith("/") else request.rel_url.raw_path
 
