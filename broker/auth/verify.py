@@ -80,6 +80,11 @@ class Verifier:
         self.remembered = 0
         self.verified = 0
 
+    @property
+    def version(self) -> int:
+        """A number that grows whenever the keys are others than before."""
+        return self._keys.version
+
     def heed(self, revoked: Callable[[Grants], bool]) -> None:
         """Ask this one from now on whether a token was revoked."""
         self._revoked = revoked
@@ -119,6 +124,17 @@ class Verifier:
             self._cache.drop(digest)
             raise
         return grants
+
+    def recall(self, grants: Grants) -> None:
+        """
+        Check a token again that was verified with the keys of this version; it need not be read.
+
+        Raises:
+            TokenExpired: It was valid once.
+            TokenRevoked: It was revoked.
+        """
+        self.remembered += 1
+        self.check(grants)
 
     def check(self, grants: Grants) -> None:
         """

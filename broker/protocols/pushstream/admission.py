@@ -14,6 +14,10 @@ from broker.protocols.pushstream.request import Subscription
 class Verifier(Protocol):
     """Tells what a token may do; `broker.auth` has one."""
 
+    @property
+    def version(self) -> int:
+        """A number that grows whenever its keys are others than before."""
+
     async def authenticate(self, token: str) -> Grants:
         """
         Check a token.
@@ -28,6 +32,14 @@ class Verifier(Protocol):
 
         Raises:
             Unauthorized: it is bad, expired or revoked, or its key is not known yet.
+        """
+
+    def recall(self, grants: Grants) -> None:
+        """
+        Check a token again that was verified with the keys of this `version`.
+
+        Raises:
+            Unauthorized: it has expired or was revoked.
         """
 
     def check(self, grants: Grants) -> None:
@@ -53,6 +65,7 @@ class Admitted(NamedTuple):
         grants: What the token allows, or None without one.
         rulebook: The rules by which it was decided.
         client: Who is behind a proxy; see `Subscription`.
+        version: That of the keys with which the token was verified.
     """
 
     tenant: str
@@ -60,6 +73,7 @@ class Admitted(NamedTuple):
     grants: Grants | None
     rulebook: Rulebook
     client: str = ""
+    version: int = 0
 
 
 class Admission:
@@ -109,17 +123,21 @@ class Admission:
 
         Args:
             request: What is asked for.
-            before: What it was admitted to last, if it was; holds while token and rules are those.
+            before: What it was admitted to last, if it was; holds while rules and keys are those.
 
         Raises:
             Unauthorized: as `admit`, or the token's key is not known yet.
             ChannelForbidden: as `admit`.
             TooMany: as `admit`.
         """
+        if before is not None and before.rulebook is self._rulebook():
+            grants = before.grants
+            if grants is None or before.version == self._verifier.version:
+                if grants is not None:
+                    self._verifier.recall(grants)
+                self._share(grants, request.client)
+                return before
         grants = self._verifier.verify(request.token) if request.token else None
-        if before is not None and before.grants is grants and before.rulebook is self._rulebook():
-            self._share(grants, request.client)
-            return before
         return self._admit(grants, request)
 
     def confirm(self, admitted: Admitted) -> None:
@@ -131,7 +149,7 @@ class Admission:
             ChannelForbidden: there are other rules by now, and they do not allow every channel.
             TooMany: its subject or client has got its share meanwhile.
         """
-        _, channels, grants, before, client = admitted
+        _, channels, grants, before, client, _ = admitted
         self._share(grants, client)
         if grants is not None:
             self._verifier.check(grants)
@@ -170,7 +188,8 @@ class Admission:
         rulebook = self._rulebook()
         allowed = self._allowed(rulebook, grants, request.channels)
         self._share(grants, request.client)
-        return Admitted(tenant, allowed, grants, rulebook, request.client)
+        version = self._verifier.version
+        return Admitted(tenant, allowed, grants, rulebook, request.client, version)
 
     def _allowed(
         self, rulebook: Rulebook, grants: Grants | None, channels: Sequence[str]

@@ -9,8 +9,10 @@ import weakref
 import pytest
 
 from broker.app import LINGER_S
+from broker.auth.keys import secret_key
 from broker.catalog import Catalog
 from tests.support.node import OPEN_CHANNELS, RunningNode, running_node
+from tests.support.tokens import hmac_key
 from tests.support.waiting import eventually
 from tests.support.wire import Answer, Http, subscription
 
@@ -94,6 +96,17 @@ async def test_an_expired_token_is_refused() -> None:
         await asyncio.sleep(9)
         for answer in await both(node, http, wanted):
             assert (401, "token-expired") == (answer.status, answer.problem["meta"]["error"])
+
+
+async def test_other_keys_are_heeded(node: RunningNode) -> None:
+    """A token that was signed with a withdrawn key is refused, one with a new key let in."""
+    new = "another secret for tests, longer than thirty-two bytes"
+    async with node.connect() as http:
+        wanted = await idle(node, http, node.token(None, role="reader"))
+        node.node._verifier._keys.replace([secret_key(new)])
+        for answer in await both(node, http, wanted):
+            assert (401, "token-malformed") == (answer.status, answer.problem["meta"]["error"])
+        await idle(node, http, hmac_key(new).mint(None, role="reader"))
 
 
 async def test_other_rules_are_heeded(node: RunningNode) -> None:
