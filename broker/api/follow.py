@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from time import time
+
 from aiohttp import hdrs, web
 
 from broker.api.call import Call, read_limit, read_query
 from broker.api.channels import channel_name, read_cursor
 from broker.api.rows import message_row
 from broker.api.services import Services
-from broker.core.cursor import START, Cursor
+from broker.core.cursor import START, Cursor, http_date
 from broker.core.encoder import INTERNAL
 from broker.core.errors import Draining, Unavailable
 from broker.core.message import Message
@@ -69,7 +71,7 @@ class Follow:
         """
         query = read_query(call.request, ("after", "last"))
         resumed = call.request.headers.get("Last-Event-ID", "")
-        after = read_cursor(query.get("after") or resumed)
+        after = read_cursor(resumed or query.get("after", ""))  # browsers repeat the URL
         last = read_limit(query.get("last"), 0, MAX_LAST, "last")
         channel = channel_name(call, self._services.settings)
         await self._check(call.tenant, channel)
@@ -100,7 +102,7 @@ class Follow:
                 goodbye=encoder.last_words,
                 traffic=services.traffic,
             ),
-            stream_head(request.version, _HEADERS) + begin,
+            stream_head(request.version, {hdrs.DATE: http_date(int(time())), **_HEADERS}) + begin,
         )
         session = subscriber.show(entry, connection, self._followers.discard)
         if not connection.ending:

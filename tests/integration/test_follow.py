@@ -80,6 +80,15 @@ async def test_P2_it_is_resumed_by_cursor(node: RunningNode, http: Http) -> None
         assert [8, 9] == await messages(stream, 2)
 
 
+async def test_P2_a_browser_that_comes_back_repeats_its_url(node: RunningNode, http: Http) -> None:
+    """The id of the last event counts before what the URL says, which is as old as the page."""
+    cursors = await publish(http, *range(5))
+    wanted = f"{FOLLOW}?after={cursors[0]}"
+    async with event_stream(node.internal, wanted, {"Last-Event-ID": cursors[3]}) as stream:
+        assert "Date" in stream.answer.headers
+        assert [4] == await messages(stream, 1)
+
+
 @pytest.mark.jumping
 async def test_pings_are_followed_as_well() -> None:
     """None of them is kept, so none comes first."""
