@@ -257,6 +257,7 @@ class Exchange:
     @staticmethod
     async def _attach(connection: AnnouncementProtocol, tenants: Sequence[_Tenant]) -> None:
         settled = asyncio.gather(*(each.subscriptions.attach(connection) for each in tenants))
+        settled.add_done_callback(_ignore)  # where it is given up, nobody asks how it ended
         try:
             await asyncio.wait((settled, connection.lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -278,3 +279,8 @@ class Exchange:
         if back:
             _log.info("The connection to %s is back.", address.name)
             self._owner.resumed(back)
+
+
+def _ignore(settled: asyncio.Future[list[None]]) -> None:
+    if not settled.cancelled():
+        settled.exception()
