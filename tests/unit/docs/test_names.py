@@ -63,7 +63,7 @@ OTHER_KEBABS = {
 
 OTHER_OPTIONS = {
     *("--data-binary", "--retry", "--retry-delay", "--retry-connrefused"),  # curl
-    *("--read-only", "--tmpfs", "--build"),  # docker
+    *("--read-only", "--tmpfs", "--build", "--quiet", "--adapter"),  # docker, caddy
     *("--from-literal", "--now", "--bind", "--directory"),  # kubectl, systemctl, http.server
     *("--experimental-websocket", "--io-uring"),  # Node; this project's own tests
     *("--rate", "--peers", "--quick", "--also", "--results"),  # examples/publisher; benchmarks
@@ -231,6 +231,7 @@ def test_every_header_of_publishers_is_documented(header: str) -> None:
     assert f"`{header}`" in read(REFERENCE / "endpoints.md")
 
 
+@cache
 def log_events() -> set[str]:
     """Return the names of events that the code logs."""
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "broker").rglob("*.py"))
