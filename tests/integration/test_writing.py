@@ -103,7 +103,7 @@ def test_everybody_gets_everything_in_order(path: WritePath, stack: ExitStack, c
     pieces = [b"%d," % number * (1 + number % 7) for number in range(50)]
     for piece in pieces:
         assert [] == path.write(aim, piece)
-    assert {b"".join(pieces)} == {pair.read() for pair in pairs}
+    assert {b"".join(pieces)} == {pair.read_to_end() for pair in pairs}
 
 
 def test_several_aims_stand_beside_each_other(path: WritePath, stack: ExitStack) -> None:
@@ -112,7 +112,7 @@ def test_several_aims_stand_beside_each_other(path: WritePath, stack: ExitStack)
     aims = [path.aim(descriptors(pairs)) for pairs in groups]
     for number, aim in enumerate(aims):
         assert [] == path.write(aim, b"to %d" % number)
-    read = [{pair.read() for pair in pairs} for pairs in groups]
+    read = [{pair.read_to_end() for pair in pairs} for pairs in groups]
     assert [{b"to 0"}, {b"to 1"}, {b"to 2"}] == read
 
 
@@ -161,7 +161,7 @@ def test_those_who_are_gone_do_not_harm_the_others(path: WritePath, stack: ExitS
             break
         assert [Short(8, FAILED)] == short
     assert [Short(2, FAILED), Short(8, FAILED)] == sorted(short)
-    left = {pair.read() for pair in pairs[:2] + pairs[3:]}
+    left = {pair.read_to_end() for pair in pairs[:2] + pairs[3:]}
     assert 1 == len(left)
 
 
@@ -179,7 +179,7 @@ def test_a_queue_that_breaks_is_replaced_by_single_writes(
     os.close(spare)
     assert [] == batched.write(aim, b"broken,")
     assert [] == batched.write(aim, b"after")
-    assert {b"before,broken,after"} == {pair.read() for pair in pairs}
+    assert {b"before,broken,after"} == {pair.read_to_end() for pair in pairs}
     assert ["io_uring refuses to send; every write is a system call from now on"] == [
         record.message for record in caplog.records
     ]
