@@ -17,7 +17,7 @@ from broker.core.errors import StoreUnavailable
 from broker.garbage import LOOK_S, Collector
 from broker.logs import event
 from broker.metrics import Place
-from broker.settings import Settings
+from broker.settings import SETTINGS, Settings
 from broker.store.factory import open_store
 from broker.store.options import StoreOptions
 from broker.transports.listener import CannotListen
@@ -80,7 +80,9 @@ async def _serve(
     try:
         await node.start()
     except (StoreUnavailable, CannotListen) as error:
-        _log.error("%s", error)
+        is_store = isinstance(error, StoreUnavailable) and settings.store
+        where = f"; is it where {SETTINGS['store'].names} says?" if is_store else ""
+        _log.error("%s%s", error, where)
         await node.stop()
         return EXIT_UNAVAILABLE
     started(node)

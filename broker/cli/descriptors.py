@@ -34,9 +34,10 @@ def allow_connections(settings: Settings) -> int:
     if connections < share:
         _log.warning(
             "only %d files may be open, so a process takes %d connections, not %d; raise the limit "
-            "(ulimit -n)",
+            "to %d (ulimit -n, LimitNOFILE=), or lower max_connections",
             allowed,
             connections,
             share,
+            wanted,
         )
     return connections
