@@ -11,6 +11,7 @@ import pytest
 
 from broker.api.headers import EVENT_ID, EVENT_TYPE, IDEMPOTENCY_KEY, IF_MATCH
 from broker.api.openapi.documents import asyncapi, described
+from broker.catalog.entries import _ENTRY_KEYS, _HISTORY_KEYS
 from broker.catalog.mounts.kinds import KINDS
 from broker.cli.options import KEY_VARIABLE, TOKEN_VARIABLE
 from broker.cli.verbs import VERBS
@@ -144,6 +145,15 @@ def test_every_metric_is_in_the_reference() -> None:
     for metric in METRICS.values():
         assert f"### `{metric.name}`\n\n{metric.kind.value}" in text
         assert metric.help in text
+
+
+def test_every_key_of_channel_rules_is_documented() -> None:
+    """A key of an entry stands on the page of rules, a key of a mount on one of those of mounts."""
+    rules = {part for word in code_words(REFERENCE / "channels.md") for part in word.split(".")}
+    assert set() == {*_ENTRY_KEYS, *_HISTORY_KEYS} - rules
+    mounts = read(REFERENCE / "mounts.md") + read(REFERENCE / "push-stream.md")
+    told = set(re.findall(r"`(\w+)[`:]|^ +(?:- )?(\w+): ", mounts, re.MULTILINE))
+    assert set() == MOUNT_KEYS - {word for words in told for word in words}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
