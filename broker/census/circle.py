@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asyncio import Future, get_running_loop, timeout
+from asyncio import Future, get_running_loop, sleep, timeout
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
@@ -36,6 +37,9 @@ MAX_ANSWERING = 64
 
 FORGET_S = 300.0
 """Seconds for which a node that fell silent is named: longer than anybody takes to look for it."""
+
+GREET_S = 5.0
+"""Seconds until a hello that the store did not take is said again."""
 
 _CALLS = "calls"
 _ANSWER_CHANNELS = 16
@@ -137,11 +141,25 @@ class Circle:
         """
         Begin to listen, and tell the others that this node is there.
 
+        A store that takes nothing now, being full, is told later: nobody's messages wait for that.
+
         Raises:
             StoreUnavailable: the store did not answer in time.
         """
         await listener.listen(NODES, [_CALLS, self._mailbox])
-        await self._send(_CALLS, say="hello", to=self._mailbox)
+        try:
+            await self._send(_CALLS, say="hello", to=self._mailbox)
+        except StoreUnavailable as error:
+            _log.warning("the other nodes do not know yet of this one: %s", error)
+            self._background.start(self._greet_later())
+
+    async def _greet_later(self) -> None:
+        is_known = False
+        while not is_known:
+            await sleep(GREET_S)
+            with suppress(StoreUnavailable):
+                await self._send(_CALLS, say="hello", to=self._mailbox)
+                is_known = True
 
     def greet(self) -> None:
         """Say hello again: what the others said meanwhile was not heard."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import asyncio
 
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 import pytest
 
 from broker.core.cursor import START, Cursor
@@ -14,14 +14,18 @@ from broker.core.message import Draft
 from broker.core.ring import Retention
 from broker.store.base import Publication, Stored
 from broker.store.options import StoreOptions
+from broker.store.redis import RedisStore
+from tests.support.node import running_node
 from tests.support.store_nodes import Connect, Node
 from tests.support.stores import BINARIES, StoreBinary, StoreServer
+from tests.support.target import publish_batch
 from tests.support.waiting import eventually
 
 StartStore = Callable[..., StoreServer]
 
 SHORT = StoreOptions(timeout_s=0.5)
 UNKEPT = Retention(0, 0)
+JSON = {"Content-Type": "application/json"}
 
 every_server = pytest.mark.parametrize("binary", BINARIES, ids=lambda binary: binary.name)
 
@@ -129,6 +133,12 @@ def fail_to_save(server: StoreServer) -> None:
     server.command("BGSAVE")
 
 
+def save(server: StoreServer) -> None:
+    """Let it write its snapshot again."""
+    (server.directory / "dump.rdb").rmdir()
+    server.command("BGSAVE")
+
+
 def cannot_save(server: StoreServer) -> bool:
     """Tell whether a server takes no writes for that reason."""
     try:
@@ -164,8 +174,7 @@ async def test_P7_a_server_that_cannot_save_serves_its_readers(
     answered = silent[0].ping()
     await asyncio.wait_for(answered, 5)
     assert "" == silent[0].refusal
-    (server.directory / "dump.rdb").rmdir()
-    server.command("BGSAVE")
+    save(server)
     await eventually(lambda: not cannot_save(server))
     await node.publish(b"2")
     assert [b"1", b"2"] == await heard(node)
@@ -222,4 +231,54 @@ def is_busy(server: StoreServer) -> bool:
         server.command("GET", "any")
     except ResponseError as error:
         return str(error).startswith("BUSY")
+    return False
+
+
+# --- a whole node ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refuse", "recover"), [(fill, free), (fail_to_save, save)], ids=["full", "cannot-save"]
+)
+async def test_P7_a_node_starts_on_a_server_that_takes_no_messages(
+    start_store: StartStore,
+    monkeypatch: pytest.MonkeyPatch,
+    refuse: Callable[[StoreServer], None],
+    recover: Callable[[StoreServer], None],
+) -> None:
+    """Newcomers and those who resume come in, publishers are told so, and then all goes on."""
+    monkeypatch.setattr("broker.census.circle.GREET_S", 0.05)
+    server = start_store()
+    async with running_node(RedisStore(server.unix_url)) as old, old.connect_internal() as http:
+        [stamp, _] = await publish_batch(http, [("news.a", {"n": 1}), ("news.a", {"n": 2})])
+    refuse(server)
+    await eventually(lambda: takes_nothing(server))
+    async with (
+        running_node(RedisStore(server.unix_url)) as node,
+        node.connect_internal() as http,
+        node.websocket(["news.a"]) as newcomer,
+        node.websocket(["news.a", "news.b"], stamp.cursor) as resumed,
+    ):
+        assert [2] == [each.message["n"] for each in await resumed.envelopes(1)]
+        poll = await node.poll(["news.b"], stamp.cursor, mode="shortpoll")
+        assert 304 == poll.status
+        refused = await http.ask("/publish/news.a", JSON, method="POST", body=b"{}")
+        assert 503 == refused.status
+        recover(server)
+        await eventually(lambda: not takes_nothing(server))
+        await publish_batch(http, [("news.a", {"n": 3})])
+        for subscriber in (newcomer, resumed):
+            assert [3] == [each.message["n"] for each in await subscriber.envelopes(1)]
+        async with running_node(RedisStore(server.unix_url)) as other:
+            await eventually(lambda: [node.node.circle.who.node] == [*other.node.circle.others])
+
+
+def takes_nothing(server: StoreServer) -> bool:
+    """Tell whether a server refuses to store anything."""
+    try:
+        server.command("SET", "any", "1")
+    except ResponseError:
+        return True
+    except OutOfMemoryError:
+        return True
     return False
