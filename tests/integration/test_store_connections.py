@@ -22,6 +22,8 @@ from tests.support.stores import BINARIES, StoreBinary, StoreServer
 from tests.support.target import publish_batch
 from tests.support.waiting import PATIENCE, eventually
 
+pytestmark = pytest.mark.several_servers
+
 StartStore = Callable[..., StoreServer]
 
 TENANTS = 8

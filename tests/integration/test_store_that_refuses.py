@@ -21,6 +21,8 @@ from tests.support.stores import BINARIES, StoreBinary, StoreServer
 from tests.support.target import publish_batch
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.several_servers
+
 StartStore = Callable[..., StoreServer]
 
 SHORT = StoreOptions(timeout_s=0.5)
