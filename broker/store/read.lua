@@ -16,7 +16,7 @@ local time, _, born = open_clock(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
 local answer = {horizon(time, born, tonumber(ARGV[3]))}
 
 -- Rings are read in steps that grow, so that long messages are not read in vain.
-local FIRST_STEP, LONGEST_STEP, MESSAGE_BYTES = 4, 256, 100
+local FIRST_STEP, LONGEST_STEP, MESSAGE_BYTES = 4, 1024, 100
 local limit, room = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- Returns the entries from a cursor on, and whether there may be more for which there is no room.
@@ -33,7 +33,7 @@ local function take(ring, from)
     end
     if #found < wanted or #entries == limit then return entries, false end
     from = '(' .. found[#found][1]
-    step = math.min(2 * step, LONGEST_STEP)
+    step = math.min(4 * step, LONGEST_STEP)
   end
 end
 
