@@ -9,7 +9,7 @@ _RUNS = (b"EVALSHA", b"EVAL")
 _READING = frozenset(text.encode() for source in READ for text in source)
 """The reading script, by digest and in full."""
 
-_FIXED_ARGUMENTS = 4
+_FIXED_ARGUMENTS = 5
 """Of the reading script, before one cursor for each channel."""
 
 
