@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
-import asyncio
 import os
 
 import pytest
 
-from tests.support.broker import BrokerProcess
+from tests.support.broker import BrokerProcess, serving
 from tests.support.browser import Browser, Page
 from tests.support.console import RULES, opened
 
@@ -32,12 +31,8 @@ def shared_broker() -> Iterator[BrokerProcess]:
 
     For tests that leave it as they found it: each uses channels of its own, and none restarts it.
     """
-    broker = BrokerProcess("--store", "memory:", "--drain-s", "0")
-    try:
-        asyncio.run(broker.start())
+    with serving("--store", "memory:", "--drain-s", "0") as broker:
         yield broker
-    finally:
-        broker.close()
 
 
 @pytest.fixture
@@ -79,12 +74,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]
     """Give one broker to all tests of the console; each has channels and subjects of its own."""
     rules = tmp_path_factory.mktemp("rules") / "channels.yaml"
     rules.write_text(RULES)
-    running = BrokerProcess("--store", "memory:", "--drain-s", "0", "--config", str(rules))
-    try:
-        asyncio.run(running.start())
-        yield running
-    finally:
-        running.close()
+    with serving("--store", "memory:", "--drain-s", "0", "--config", str(rules)) as broker:
+        yield broker
 
 
 @pytest.fixture

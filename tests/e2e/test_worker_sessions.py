@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
-import asyncio
 import json
 import os
 import signal
 
 import pytest
 
-from tests.support.broker import BrokerProcess
+from tests.support.broker import BrokerProcess, serving
 from tests.support.subscribers import WebSocket, websocket
 from tests.support.waiting import eventually
 from tests.support.wire import Http, connected, subscription
@@ -58,12 +57,8 @@ class Stage(NamedTuple):
 @pytest.fixture(scope="module")
 def workers() -> Iterator[BrokerProcess]:
     """Give one broker with two workers to all these tests."""
-    broker = BrokerProcess("--workers", "2", "--drain-s", "0")
-    try:
-        asyncio.run(broker.start())
+    with serving("--workers", "2", "--drain-s", "0") as broker:
         yield broker
-    finally:
-        broker.close()
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ async def node() -> AsyncIterator[RunningNode]:
         yield running
 
 
-@pytest.fixture
-async def http(node: RunningNode) -> AsyncIterator[Http]:
-    """Connect to its internal listener."""
-    async with connected(node.internal) as connection:
-        yield connection
-
-
 async def serves(http: Http) -> bool:
     """Tell whether the connection, and the node behind it, go on."""
     answer = await http.ask("/healthz")

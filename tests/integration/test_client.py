@@ -42,13 +42,6 @@ QUICK = ClientOptions(retry_s=(0.01, 0.05), quick_retry_s=0.01, publish_deadline
 WAIT_S = 20.0
 
 
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node where everybody may read nearly everything."""
-    async with running_node() as running:
-        yield running
-
-
 @pytest.fixture(params=TRANSPORTS)
 def options(request: pytest.FixtureRequest) -> ClientOptions:
     """Give options for each transport in turn, without long waits."""

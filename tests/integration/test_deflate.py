@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 import json
 
 import aiohttp
@@ -16,13 +15,6 @@ from tests.support.wire import waiting
 LONG = {"text": "again " * 200}
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
 AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
 
 
 async def test_a_foreign_client_reads_what_is_compressed(node: RunningNode) -> None:

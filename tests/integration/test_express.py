@@ -12,13 +12,6 @@ from broker.settings import ApiKey, Secret
 from tests.support.node import RunningNode, running_node
 
 
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node over memory."""
-    async with running_node() as running:
-        yield running
-
-
 class Publisher:
     """A keep-alive connection that sends bytes as they are told."""
 

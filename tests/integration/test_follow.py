@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 import json
 
@@ -17,20 +16,6 @@ from tests.support.wire import Http, connected, read_cursor
 CHANNEL = "chat.1"
 FOLLOW = f"/channels/{CHANNEL}/follow"
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
-
-
-@pytest.fixture
-async def http(node: RunningNode) -> AsyncIterator[Http]:
-    """Connect to its internal listener."""
-    async with connected(node.internal) as connection:
-        yield connection
 
 
 async def publish(http: Http, *bodies: int, channel: str = CHANNEL) -> list[str]:

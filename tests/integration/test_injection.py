@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from urllib.parse import quote
 import gzip
@@ -21,13 +20,6 @@ BREAKS = ("\r\n", "\n", "\r", "\0", "\u2028", "\u0085", "\x0b", "\x1c", "\r\n\r\
 """What ends a line somewhere: in HTTP, in event streams, in JavaScript, in Python."""
 
 INJECTED = "X-Injected: yes"
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node over memory."""
-    async with running_node() as running:
-        yield running
 
 
 async def raw_head(http: Http, data: bytes) -> bytes:

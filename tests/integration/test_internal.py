@@ -33,13 +33,6 @@ async def node() -> AsyncIterator[RunningNode]:
         yield running
 
 
-@pytest.fixture
-async def http(node: RunningNode) -> AsyncIterator[Http]:
-    """Connect to its internal listener."""
-    async with connected(node.internal) as connection:
-        yield connection
-
-
 async def ask(http: Http, target: str) -> dict[str, Any]:
     """Return the body of an answer."""
     answer = await http.ask(target)

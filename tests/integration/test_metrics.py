@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 import asyncio
-
-import pytest
 
 from broker.core.cursor import Cursor
 from broker.settings import ApiKey, Secret
@@ -17,13 +14,6 @@ from tests.support.waiting import eventually
 from tests.support.wire import connected
 
 BEFORE = Cursor(1, 0)
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node that keeps five messages of `short.*`."""
-    async with running_node() as running:
-        yield running
 
 
 async def test_published_messages_are_counted_by_pattern(node: RunningNode) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 import json
 
@@ -20,20 +19,6 @@ KEYS = (
     ApiKey("any", Secret("key-of-any-tenant")),
     ApiKey("one", Secret("key-of-tenant-one"), "one"),
 )
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
-
-
-@pytest.fixture
-async def http(node: RunningNode) -> AsyncIterator[Http]:
-    """Connect to its internal listener."""
-    async with connected(node.internal) as connection:
-        yield connection
 
 
 def members(answer: Answer) -> dict[str, Any]:

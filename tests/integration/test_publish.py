@@ -45,13 +45,6 @@ async def node(store: Store) -> AsyncIterator[RunningNode]:
         yield running
 
 
-@pytest.fixture
-async def http(node: RunningNode) -> AsyncIterator[Http]:
-    """Connect to the internal listener."""
-    async with connected(node.internal) as connection:
-        yield connection
-
-
 async def post(
     http: Http, target: str, body: bytes | str | object, headers: Mapping[str, str] | None = None
 ) -> Answer:

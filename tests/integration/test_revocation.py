@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 import asyncio
@@ -33,13 +32,6 @@ MODES = ("websocket", "eventsource", "longpoll", "shortpoll")
 
 ISSUED = 1_700_000_000
 """When the tokens here were issued."""
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node whose channels `closed.*` readers may read."""
-    async with running_node() as running:
-        yield running
 
 
 def reader(node: Target, sub: str = "7", /, **claims: object) -> str:

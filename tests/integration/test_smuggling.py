@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import NamedTuple
 import json
@@ -10,7 +9,7 @@ import re
 
 import pytest
 
-from tests.support.node import RunningNode, running_node
+from tests.support.node import RunningNode
 from tests.support.wire import Http, connected, waiting
 
 HOST = b"Host: localhost\r\n"
@@ -98,13 +97,6 @@ TRICKS = {
         b"Connection: Content-Length\r\nContent-Length: 1\r\n", b"1", 200
     ),
 }
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node over memory."""
-    async with running_node() as running:
-        yield running
 
 
 def publish(lines: bytes, body: bytes, channel: bytes = b"a") -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from types import TracebackType
 from typing import Any, Self
+import asyncio
 import random
 import signal
 import socket
@@ -199,6 +200,17 @@ class BrokerProcess:
     def _running(self) -> Program:
         assert self._program is not None, "it was never started"
         return self._program
+
+
+@contextmanager
+def serving(*flags: str) -> Iterator[BrokerProcess]:
+    """Start a broker that outlives a test and its loop; end it behind all that use it."""
+    broker = BrokerProcess(*flags)
+    try:
+        asyncio.run(broker.start())
+        yield broker
+    finally:
+        broker.close()
 
 
 def free_ports(count: int) -> list[int]:

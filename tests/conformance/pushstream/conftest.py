@@ -16,9 +16,12 @@ import random
 import pytest
 
 from broker.auth.sources import shared_secret
-from tests.support.broker import BrokerProcess
+from tests.support.broker import serving
 from tests.support.clock import loop_factories
+from tests.support.default_node import http, node
 from tests.support.target import Target
+
+__all__ = ["http", "node"]
 
 _RUN = random.randrange(10**9)
 _APPS = count(_RUN * 1000)
@@ -44,12 +47,8 @@ def target() -> Iterator[Target]:
             environ["CONFORMANCE_TOKEN_SECRET"],
         )
         return
-    broker = BrokerProcess("--drain-s", "0")
-    try:
-        asyncio.run(broker.start())
+    with serving("--drain-s", "0") as broker:
         yield Target(broker.public, broker.internal, shared_secret("", broker.data))
-    finally:
-        broker.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -12,18 +11,11 @@ import pytest
 
 from broker.core.cursor import Cursor
 from tests.support.frames import PING, PONG, TEXT, client_frame
-from tests.support.node import RunningNode, running_node
+from tests.support.node import RunningNode
 from tests.support.subscribers import UPGRADE, WebSocket, subscribe_events, upgrade
 from tests.support.target import Target
 from tests.support.waiting import eventually
 from tests.support.wire import subscription
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
 
 
 async def test_one_connection_carries_poll_after_poll(target: Target, app: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 import asyncio
 
 import pytest
@@ -14,13 +13,6 @@ from tests.support.wire import Envelope
 
 RING = 5
 PUBLISHED = 20
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node whose channels `short.*` keep five messages."""
-    async with running_node() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 import asyncio
 import weakref
 
@@ -20,13 +19,6 @@ ELSEWHERE = "mounts:\n  - {path: /elsewhere, mode: shortpoll}\n"
 """Serves short polls under another path than before."""
 
 ISSUED = 1_700_000_000
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
 
 
 async def idle(node: RunningNode, http: Http, token: str = "", *channels: str) -> str:

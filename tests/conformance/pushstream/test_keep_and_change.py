@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 import asyncio
@@ -31,13 +30,6 @@ ALWAYS_NEW = 4
 def payloads(answer: Answer) -> list[Any]:
     """Return the messages of a poll."""
     return [envelope.message for envelope in answer.envelopes]
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    """Run a node."""
-    async with running_node() as running:
-        yield running
 
 
 # --- keep ----------------------------------------------------------------------------------------
