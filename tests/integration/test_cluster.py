@@ -189,8 +189,8 @@ async def test_p6_p7_a_failover_by_hand_loses_nothing(
 def hand_over(cluster: ClusterSet, master: StoreServer) -> None:
     """Have the replica of a master take over."""
     cluster.wait_until_whole()
-    _, _, replicas = master.command("ROLE")
-    port = int(replicas[0][1])
+    wait_until(lambda: bool(master.command("ROLE")[2]), 10)  # the old master has come back to it
+    port = int(master.command("ROLE")[2][0][1])
     replica = next(server for server in cluster.servers if server.port == port)
     for _ in range(5):  # Redis 7.0 sometimes begins, and then lets it be
         replica.command("CLUSTER", "FAILOVER")

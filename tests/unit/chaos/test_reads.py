@@ -19,8 +19,9 @@ def command(*parts: str) -> bytes:
 
 def read(script: str, *cursors: str, run: str = "EVALSHA") -> bytes:
     """Return a reading command with a lookup for each cursor."""
+    fixed = ("1", "2", "60", "1000", "4194304")
     keys = ["clock", *(f"{kind}:{cursor}" for cursor in cursors for kind in ("ring", "record"))]
-    return command(run, script, str(len(keys)), *keys, "1", "2", "60", "1000", *cursors, "life")
+    return command(run, script, str(len(keys)), *keys, *fixed, *cursors, "life")
 
 
 @pytest.mark.parametrize("script", READ)
